@@ -1,0 +1,1 @@
+"""Data files of the package; one card per data set in README.md."""
