@@ -1,0 +1,41 @@
+"""Typed claims for notebooks: checked, displayed, recorded, re-checked and tabulated.
+
+A notebook claims something by calling one of the functions below.  The call raises
+``AssertionError`` if the claim fails, displays one line, and stores the raw numbers in the
+metadata of that output.  In a displayed line "=" is compared as a string when the notebook is
+tested, "≈" with a tolerance.
+"""
+
+from verdicts.claims import (
+    control,
+    identity,
+    lower,
+    monotone,
+    open_question,
+    rate,
+    shape,
+    tight,
+    upper,
+)
+from verdicts.display import summary, table
+from verdicts.ledger import Verdict, configure
+from verdicts.statistics import FAMILY_ERROR, MAX_STATISTICAL_VERDICTS, half_width
+
+__all__ = [
+    "FAMILY_ERROR",
+    "MAX_STATISTICAL_VERDICTS",
+    "Verdict",
+    "configure",
+    "control",
+    "half_width",
+    "identity",
+    "lower",
+    "monotone",
+    "open_question",
+    "rate",
+    "shape",
+    "summary",
+    "table",
+    "tight",
+    "upper",
+]

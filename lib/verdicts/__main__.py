@@ -1,0 +1,64 @@
+"""python -m verdicts run | table | check | stamp"""
+
+import argparse
+import sys
+
+from verdicts import execute, form, report, stamp
+from verdicts.config import load_config
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="python -m verdicts", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="re-execute notebooks in place")
+    run.add_argument("paths", nargs="*", help="default: all notebooks")
+    table = commands.add_parser("table", help="print the table of verdicts")
+    how = table.add_mutually_exclusive_group()
+    how.add_argument("--write", action="store_true", help="write it into the table files")
+    how.add_argument("--check", action="store_true", help="fail if a table file is stale")
+    commands.add_parser("check", help="check the form of all notebooks")
+    commands.add_parser("stamp", help="write badges, navigation, setup cells, address")
+    return parser
+
+
+def _complain(messages):
+    for message in messages:
+        print(message)
+    return 1 if messages else 0
+
+
+def _check(config):
+    return [
+        f"{config.mentions(path)}: {message}"
+        for path in config.notebook_paths()
+        for message in form.check_notebook(path, config)
+    ]
+
+
+def main(arguments=None):
+    """Run one subcommand; its exit status."""
+    # A terminal with an older encoding must not stop the report.
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")
+    options = _parser().parse_args(arguments)
+    config = load_config()
+    if options.command == "run":
+        return execute.run(config, options.paths)
+    if options.command == "check":
+        return _complain(_check(config))
+    if options.command == "stamp":
+        for path in stamp.stamp(config):
+            print(f"wrote {config.mentions(path)}")
+        return 0
+    if options.check:
+        return _complain(report.stale(config))
+    if options.write:
+        for path in report.write_tables(config):
+            print(f"wrote {config.mentions(path)}")
+        return 0
+    print(report.markdown(config))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,156 @@
+"""The kinds of claim.  Each says when it holds; all raise AssertionError when it does not.
+
+Arguments common to all: ``statement`` (an id such as "Theorem 3"), ``key`` (unique within the
+statement and the notebook), ``rtol`` and ``atol`` (how far a later run may be from the stored
+numbers), ``names`` (what the line calls lhs and rhs), ``slack=False`` (the ratio means
+nothing: neither show it nor count it in the table).
+An *estimate* is any object with ``value``, ``standard_error`` and ``degrees_of_freedom``.
+"""
+
+from verdicts import comparisons, curves, display, ledger
+from verdicts.display import number
+from verdicts.outcome import Outcome
+from verdicts.quantities import Quantity, quantity
+from verdicts.records import plain
+
+_EVALUATORS = {
+    "identity": comparisons.identity,
+    "tight": comparisons.tight,
+    "upper": comparisons.upper,
+    "lower": comparisons.lower,
+    "rate": curves.rate,
+    "shape": curves.shape,
+    "monotone": curves.monotone,
+}
+
+
+def _enter(statement, key, kind, outcome, status, rtol, atol, of=None):
+    claim = outcome.claim + (" is false" if of and status == "refuted" else "")
+    text = "; ".join([claim, *outcome.notes])
+    verdict = ledger.Verdict(
+        statement=statement,
+        key=key,
+        kind=kind,
+        status=status,
+        line=display.line(statement, key, kind, status, text, of),
+        numbers=outcome.numbers,
+        standard_errors=outcome.standard_errors,
+        statistical=outcome.statistical,
+        of=of,
+        slack=outcome.slack,
+        rtol=rtol,
+        atol=atol,
+    )
+    ledger.enter(verdict)
+    if status == "violated":
+        why = "the control did not fail: " if of else ""
+        errors = f", standard errors {outcome.standard_errors}" if outcome.standard_errors else ""
+        raise AssertionError(f"{why}{verdict.line} [{outcome.numbers}{errors}]")
+    return verdict
+
+
+def _claim(kind, statement, key, *args, rtol=1e-6, atol=1e-12, **kwargs):
+    ledger.check_names(statement, key)
+    outcome = _EVALUATORS[kind](*args, **kwargs)
+    status = "violated" if outcome.status == "undecided" else outcome.status
+    return _enter(statement, key, kind, outcome, status, rtol, atol)
+
+
+def identity(statement, key, lhs, rhs=0, *, error=None, **common):
+    """lhs = rhs as a formula: a sympy difference is 0, or numbers agree to rounding.
+
+    Rule: simplify(lhs - rhs) == 0, or |lhs - rhs| <= error for every number, by default
+    1e-12 * max(1, |lhs|, |rhs|).
+    """
+    return _claim("identity", statement, key, lhs, rhs, error=error, **common)
+
+
+def tight(statement, key, lhs, rhs, *, error, **common):
+    """lhs = rhs within the stated evaluation error: two independent routes to one number.
+
+    Rule: |lhs - rhs| <= error (holds); with an estimate |lhs - rhs| <= error + interval
+    (consistent).
+    """
+    return _claim("tight", statement, key, lhs, rhs, error=error, **common)
+
+
+def upper(statement, key, lhs, rhs, *, error=0.0, difference=None, **common):
+    """The bound rhs is an upper bound of the truth lhs.
+
+    Rule without estimates: lhs <= rhs + error + 1e-12 * scale, for every case of an array.
+    With estimates: holds if rhs - lhs exceeds its interval + error, consistent within it.
+    ``difference`` is an estimate of rhs - lhs from *paired* replicates; without it standard errors
+    add up.  ``rhs`` may be infinite (vacuous).  slack = rhs / lhs.
+    """
+    return _claim("upper", statement, key, lhs, rhs, error=error, difference=difference, **common)
+
+
+def lower(statement, key, lhs, rhs, *, error=0.0, difference=None, **common):
+    """The bound rhs is a lower bound of the truth lhs: lhs >= rhs; otherwise as `upper`.
+
+    ``difference`` is an estimate of rhs - lhs here, too.
+    """
+    return _claim("lower", statement, key, lhs, rhs, error=error, difference=difference, **common)
+
+
+def rate(statement, key, slope, predicted, *, tolerance, **common):
+    """A fitted exponent is the predicted one.
+
+    Rule: holds if |slope - predicted| + interval <= tolerance, consistent if
+    |slope - predicted| <= tolerance + interval.
+    """
+    return _claim("rate", statement, key, slope, predicted, tolerance=tolerance, **common)
+
+
+def shape(statement, key, curves, *, minimum, x=None, present=True, **common):
+    """A curve has an interior minimum (or, with present=False, none: the smallest is an end).
+
+    ``curves`` is (replicates, n), or (n,) without error; ``minimum`` an index fixed beforehand.
+    Rule: both ends lie above the minimum, significantly in paired differences; with present=False
+    all other points do.
+    """
+    return _claim("shape", statement, key, curves, minimum=minimum, x=x, present=present, **common)
+
+
+def monotone(statement, key, curves, *, direction, **common):
+    """A curve is "increasing" or "decreasing": all its successive paired differences are,
+    significantly.  ``curves`` is (replicates, n), or (n,) without error."""
+    return _claim("monotone", statement, key, curves, direction=direction, **common)
+
+
+def control(statement, key, kind, *args, rtol=1e-6, atol=1e-12, **kwargs):
+    """A false claim of the given kind is found false, beyond its error or interval.
+
+    The remaining arguments are those of that kind.  Raises AssertionError if the claim holds, is
+    merely consistent, or cannot be decided.
+    """
+    if kind not in _EVALUATORS:
+        raise ValueError(f"kind must be one of {sorted(_EVALUATORS)}, not {kind!r}")
+    ledger.check_names(statement, key)
+    outcome = _EVALUATORS[kind](*args, **kwargs)
+    status = "refuted" if outcome.status == "violated" else "violated"
+    return _enter(statement, key, "control", outcome, status, rtol, atol, of=kind)
+
+
+def open_question(statement, key, *, rtol=1e-6, atol=1e-12, **numbers):
+    """Numbers on an open question: reported and regression-tested, never asserted."""
+    ledger.check_names(statement, key)
+    if not numbers:
+        raise ValueError("open_question needs at least one number")
+    quantities = {name: quantity(value, name) for name, value in numbers.items()}
+    outcome = Outcome(
+        "open",
+        "; ".join(_report(name, q) for name, q in quantities.items()),
+        numbers={name: plain(q.value) for name, q in quantities.items()},
+        standard_errors={
+            name: q.standard_error for name, q in quantities.items() if q.standard_error
+        },
+    )
+    return _enter(statement, key, "open", outcome, "open", rtol, atol)
+
+
+def _report(name, q: Quantity):
+    name = name.replace("_", " ")
+    if q.value.size > 1:
+        return f"{name} from ≈ {number(q.value.min())} to ≈ {number(q.value.max())}"
+    return f"{name} ≈ {number(q.value)}" + (f" ± {number(q.half_width)}" if q.half_width else "")

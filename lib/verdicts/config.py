@@ -1,0 +1,75 @@
+"""The settings of a collection: [tool.verdicts] and the repository's address in pyproject.toml."""
+
+import importlib
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Config:
+    """Where the notebooks are, and which registry and context belong to them."""
+
+    root: Path
+    repository: str = ""  # [project.urls] Repository
+    notebooks: str = "notebooks"
+    branch: str = "main"
+    import_name: str = ""  # what the setup cell looks for
+    statements: str = ""  # "module:ATTRIBUTE", a sequence of objects with an id
+    context: str = ""  # "module:function" giving seed, profile, device
+    stored_context: dict = field(default_factory=dict)
+    table_files: tuple = ()
+
+    @property
+    def folder(self):
+        return self.root / self.notebooks
+
+    def notebook_paths(self):
+        """All notebooks, in reading order."""
+        return sorted(self.folder.glob("*.ipynb"))
+
+    def registry(self):
+        """The statements, in order; empty where the collection names none."""
+        return list(load(self.statements)) if self.statements else []
+
+    def current_context(self):
+        """Seed, profile and device of a run started now."""
+        return dict(load(self.context)()) if self.context else dict(self.stored_context)
+
+    def comparable(self):
+        """Whether a run started now must reproduce the stored numbers."""
+        current = self.current_context()
+        return all(current.get(k) == v for k, v in self.stored_context.items())
+
+    def mentions(self, path):
+        """The path as messages name it: relative to the root."""
+        path = Path(path).resolve()
+        return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else path
+
+
+def load(dotted):
+    """The object that "module:ATTRIBUTE" names."""
+    module, _, attribute = dotted.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def find_config(start=None):
+    """The Config of the nearest pyproject.toml with [tool.verdicts] upwards from ``start``
+    (default: the current directory), or None."""
+    start = Path(start or Path.cwd()).resolve()
+    for folder in (start, *start.parents):
+        path = folder / "pyproject.toml"
+        if path.is_file():
+            content = tomllib.loads(path.read_text(encoding="utf-8"))
+            if settings := content.get("tool", {}).get("verdicts"):
+                url = content.get("project", {}).get("urls", {}).get("Repository", "")
+                return Config(root=folder, repository=url.rstrip("/"), **settings)
+    return None
+
+
+def load_config(start=None):
+    """As find_config; FileNotFoundError if there is none."""
+    config = find_config(start)
+    if config is None:
+        raise FileNotFoundError("no pyproject.toml with [tool.verdicts] here or in a folder above")
+    return config

@@ -1,0 +1,28 @@
+"""What the evaluation of a claim finds."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+ROUNDING = 1e-12  # relative rounding error granted to every deterministic comparison
+NAMES = ("lhs", "rhs")
+
+
+@dataclass
+class Outcome:
+    """The claim in words, notes on it, the numbers behind it, and whether it holds.
+
+    status: holds, consistent, violated; or undecided, which fails as a claim and as a control.
+    slack: whether the ratio of bound and truth means something and belongs in the table.
+    """
+
+    status: str
+    claim: str
+    notes: list = field(default_factory=list)
+    numbers: dict = field(default_factory=dict)
+    standard_errors: dict = field(default_factory=dict)
+    slack: bool = True
+
+    @property
+    def statistical(self):
+        return any(np.any(e) for e in self.standard_errors.values())

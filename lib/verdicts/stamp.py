@@ -1,0 +1,132 @@
+"""What is generated in every notebook: badge, navigation, setup cell; one address for all."""
+
+import re
+from functools import lru_cache
+
+from verdicts import notebook
+
+_BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
+_NAVIGATION = re.compile(r"(\[← .*|\[Notation\]\(.*|\[[^\]]* →\]\(\S*\))$")
+_HEADING = re.compile(r"^# (.+)$", re.MULTILINE)
+SETUP_METADATA = {
+    "tags": ["setup", "hide-input"],
+    "cellView": "form",
+    "jupyter": {"source_hidden": True},
+}
+
+
+def _slug(url):
+    """owner/name of a repository's address."""
+    return "/".join(url.rstrip("/").split("/")[-2:])
+
+
+def badge(config, path):
+    """The "Open in Colab" line of a notebook."""
+    where = f"{_slug(config.repository)}/blob/{config.branch}/{config.notebooks}/{path.name}"
+    link = f"https://colab.research.google.com/github/{where}"
+    return f"[![Open In Colab]({_BADGE})]({link})"
+
+
+def setup_source(config):
+    """The setup cell, the same everywhere: does nothing where the library is installed."""
+    return (
+        "#@title Setup (run me first; installs the helper library on Colab)\n"
+        "import importlib.util\n"
+        "import subprocess\n"
+        "import sys\n"
+        "\n"
+        f'if importlib.util.find_spec("{config.import_name}") is None:\n'
+        "    subprocess.check_call([\n"
+        '        sys.executable, "-m", "pip", "install", "-q",\n'
+        '        "--no-build-isolation",\n'
+        f'        "git+{config.repository}@{config.branch}",\n'
+        "    ])"
+    )
+
+
+@lru_cache(maxsize=256)
+def _title(path, modified):
+    cells = notebook.read(path)["cells"]
+    found = _HEADING.search(cells[0]["source"]) if cells else None
+    return found[1].strip() if found else path.stem
+
+
+def title(path):
+    """The heading of a notebook: the first `# ` line of its first cell."""
+    return _title(path, path.stat().st_mtime_ns)
+
+
+def navigation(config, path):
+    """The line with links to the previous notebook, the notation and the next one."""
+    paths = config.notebook_paths()
+    here = paths.index(path)
+    base = f"{config.repository}/blob/{config.branch}/{config.notebooks}"
+    links = []
+    if here > 0:
+        links.append(f"[← {title(paths[here - 1])}]({base}/{paths[here - 1].name})")
+    if paths[0].name.startswith("00_") and here > 0:
+        links.append(f"[Notation]({base}/{paths[0].name})")
+    if here + 1 < len(paths):
+        links.append(f"[{title(paths[here + 1])} →]({base}/{paths[here + 1].name})")
+    return " · ".join(links)
+
+
+def first_cell(config, path, source):
+    """The source of cell 0 with the right badge and navigation around the author's text."""
+    lines = source.strip().split("\n")
+    if lines and lines[0].startswith("[![Open In Colab]"):
+        del lines[0]
+    if lines and _NAVIGATION.match(lines[-1]):
+        del lines[-1]
+    parts = [badge(config, path), "\n".join(lines).strip(), navigation(config, path)]
+    return "\n\n".join(p for p in parts if p)
+
+
+def _stamp_notebook(config, path, old):
+    nb = notebook.read(path)
+    cells = nb["cells"]
+    for cell in cells:
+        if cell["cell_type"] == "markdown" and old:
+            cell["source"] = _readdress(cell["source"], old, config.repository)
+    cells[0]["source"] = first_cell(config, path, cells[0]["source"])
+    for cell in cells:
+        if "setup" in notebook.tags(cell):
+            cell["source"] = setup_source(config)
+            cell["metadata"] |= SETUP_METADATA
+    return notebook.write(path, notebook.dumps(nb))
+
+
+def _readdress(text, old, new):
+    return text.replace(old, new).replace(_slug(old), _slug(new))
+
+
+def stamp(config):
+    """Write the generated parts of all notebooks and the address in the text files.
+
+    The old address is the one in CITATION.cff; wherever README.md, CONTRIBUTING.md or a notebook's
+    text has it, it is replaced.  Returns the files that changed.  Doing it twice changes nothing.
+    Raises ValueError, before anything is written, if a notebook does not begin with Markdown.
+    """
+    paths = config.notebook_paths()
+    for path in paths:
+        cells = notebook.read(path)["cells"]
+        if not cells or cells[0]["cell_type"] != "markdown":
+            raise ValueError(f"{path.name}: the first cell must be Markdown")
+    citation = config.root / "CITATION.cff"
+    old = ""
+    changed = []
+    if citation.is_file():
+        text = citation.read_text(encoding="utf-8")
+        pattern = re.compile(r'^repository-code: *"?([^"\n]+?)"? *$', re.MULTILINE)
+        if found := pattern.search(text):
+            old = found[1].rstrip("/")
+        text = pattern.sub(f'repository-code: "{config.repository}"', text)
+        if notebook.write(citation, text):
+            changed.append(citation)
+    if old:
+        for path in (config.root / "README.md", config.root / "CONTRIBUTING.md"):
+            if path.is_file():
+                text = path.read_text(encoding="utf-8")
+                if notebook.write(path, _readdress(text, old, config.repository)):
+                    changed.append(path)
+    return changed + [p for p in paths if _stamp_notebook(config, p, old)]

@@ -1,0 +1,28 @@
+"""How wide the intervals of statistical verdicts are: one family error, set here only."""
+
+import math
+
+# The whole collection may raise a false alarm less than once in 1 / FAMILY_ERROR seeds.
+FAMILY_ERROR = 1e-4
+# Bonferroni over this many statistical verdicts; a test keeps the collection below it.
+MAX_STATISTICAL_VERDICTS = 500
+VERDICT_ERROR = FAMILY_ERROR / MAX_STATISTICAL_VERDICTS
+
+
+def half_width(standard_error, degrees_of_freedom, comparisons=1):
+    """Half width of the t-interval of one verdict: t(1 - error / 2, dof) * SE.
+
+    error is FAMILY_ERROR / MAX_STATISTICAL_VERDICTS, divided by ``comparisons`` where one verdict
+    makes several (Bonferroni).  Raises ValueError if the SE is positive and dof < 1.
+    """
+    if standard_error == 0:
+        return 0.0
+    if not degrees_of_freedom >= 1:
+        raise ValueError(f"degrees_of_freedom must be at least 1, not {degrees_of_freedom!r}")
+    from scipy.special import ndtri, stdtrit
+
+    # The lower quantile, because 1 - error / 2 would lose digits.
+    probability = VERDICT_ERROR / comparisons / 2
+    infinite = math.isinf(degrees_of_freedom)
+    quantile = ndtri(probability) if infinite else stdtrit(degrees_of_freedom, probability)
+    return float(-quantile) * float(standard_error)

@@ -1,0 +1,134 @@
+"""What is published, and what the comparison of texts leaves out."""
+
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+import verdicts
+from verdicts import ledger
+from verdicts.records import neutralise
+
+
+@pytest.fixture
+def published(monkeypatch):
+    """A fake IPython shell; what it publishes."""
+    found = []
+    shell = SimpleNamespace(
+        execution_count=1,
+        display_pub=SimpleNamespace(publish=lambda **kwargs: found.append(kwargs)),
+    )
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    monkeypatch.setattr(ledger, "_known", None)
+    monkeypatch.setattr(ledger, "_context", {"seed": 0})
+    monkeypatch.setattr(ledger, "_made", {})
+    found_shell = SimpleNamespace(outputs=found, shell=shell)
+    return found_shell
+
+
+def estimate(value, standard_error):
+    return SimpleNamespace(value=value, standard_error=standard_error, degrees_of_freedom=9)
+
+
+def test_a_verdict_is_published_once_with_its_record(published):
+    found = verdicts.upper("S", "a < b", 1, 2)
+    assert found._ipython_display_() is None
+    (output,) = published.outputs
+    assert output["data"]["text/plain"] == found.line
+    assert output["metadata"] == {"verdicts": found.record()}
+    markup = output["data"]["text/html"]
+    assert "a &lt; b" in markup
+    assert "background" not in markup
+
+
+def test_a_violated_claim_is_shown_before_it_raises(published):
+    with pytest.raises(AssertionError):
+        verdicts.upper("S", "k", 2, 1)
+    assert published.outputs[0]["data"]["text/plain"].startswith("[violated] S · k (upper)")
+
+
+def test_a_key_is_used_once_in_a_cell_but_a_cell_may_run_again(published):
+    verdicts.upper("S", "k", 1, 2)
+    with pytest.raises(ValueError, match="'k' is used twice for 'S'"):
+        verdicts.upper("S", "k", 1, 3)
+    published.shell.execution_count = 2
+    assert verdicts.upper("S", "k", 1, 3).numbers["rhs"] == 3
+
+
+def test_outside_ipython_nothing_is_printed(monkeypatch, capsys):
+    monkeypatch.delitem(sys.modules, "IPython", raising=False)
+    monkeypatch.setattr(ledger, "_known", None)
+    verdicts.upper("S", "quiet", 1, 2)
+    verdicts.summary()
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_table_stores_its_floats(published):
+    verdicts.table(
+        ["case", "n", "gap"],
+        [["a", 10, 0.12345], ["b", 20, estimate(2.0, 0.25)], ["c", 30, float("inf")]],
+        caption="Gaps",
+    )
+    (output,) = published.outputs
+    assert output["data"]["text/plain"] == (
+        "Gaps (values ≈)\n"
+        "case  n   gap\n"
+        "----  --  ---\n"
+        "a     10  0.1235\n"
+        "b     20  2.000 ± 0.25\n"
+        "c     30  inf"
+    )
+    assert "overflow-x:auto" in output["data"]["text/html"]
+    record = output["metadata"]["verdicts"]
+    assert (record["table"], record["kind"]) == ("Gaps", "table")
+    assert record["numbers"] == {"gap": [0.12345, 2.0, "inf"]}
+    assert record["standard_errors"] == {"gap": [0.25]}
+
+
+def test_wrong_tables(published):
+    with pytest.raises(ValueError, match="row 0 must have 2 cells"):
+        verdicts.table(["a", "b"], [[1]], caption="c")
+    with pytest.raises(ValueError, match="row 0, column 'a' must not be NaN"):
+        verdicts.table(["a"], [[float("nan")]], caption="c")
+    with pytest.raises(ValueError, match="row 0, column 'a' must be one number"):
+        verdicts.table(["a"], [[[1.0, 2.0]]], caption="c")
+
+
+def test_the_summary_lists_what_was_claimed(published):
+    verdicts.upper("S", "k", 1, 2)
+    verdicts.control("S", "c", "upper", 2, 1)
+    verdicts.summary()
+    text = published.outputs[-1]["data"]["text/plain"]
+    assert text.splitlines()[0] == "2 verdicts"
+    assert text.splitlines()[-1] == "S          c      control of upper  [refuted, as it must be]"
+    assert published.outputs[-1]["metadata"] == {}
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("x ≈ 1.5; y", "x ≈ 1.6e-05; y"),
+        ("x ≈ 1.5 ± 0.1", "x ≈ -2 ± 3"),
+        ("[holds] S", "[consistent] S"),
+        ("<td>[holds]</td>", "<td>[consistent]</td>"),
+        ("border-left:3px solid #0072B2;", "border-left:3px solid #56B4E9;"),
+        ("lhs ≈ 0 <= rhs ≈ 1; slack ≈ 3e+17; n", "lhs ≈ -1e-17 <= rhs ≈ 1; n"),
+        ("x ≈ inf", "x ≈ 3"),
+        ("c (values ≈)\na     b\n----  --\n0.5   7", "c (values ≈)\na      b\n-----  --\n-1.25  7"),
+    ],
+)
+def test_digits_within_a_tolerance_are_not_compared_as_text(a, b):
+    assert neutralise(a) == neutralise(b)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("x = 1.5", "x = 1.6"),
+        ("[holds] S", "[refuted, as it must be] S"),
+        ("x ≈ 1", "y ≈ 1"),
+        ("t (values ≈)\n7  0.5", "t (values ≈)\n8  0.5"),
+    ],
+)
+def test_all_else_is(a, b):
+    assert neutralise(a) != neutralise(b)
