@@ -1,0 +1,360 @@
+"""The paper's numbered statements, its experiments and its open questions; nothing else.
+
+Paper: Farghly, Rebeschini, Deligiannidis, Doucet, "Implicit Regularisation in Diffusion Models:
+An Algorithm-Dependent Generalisation Analysis" (arXiv 2507.03756, ICLR 2026). ``paper_form`` is
+the form that public summaries of the paper give, with its constants hidden in ``≲``; ``ours`` is
+the version with explicit constants that the notebooks prove or measure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One numbered statement: what it says, in the paper's form and in ours, and where it is."""
+
+    id: str
+    title: str
+    sentence: str
+    paper_form: str
+    ours: str
+    notebooks: tuple[int, ...]
+    needs_verdict: bool = True
+    needs_control: bool = True
+
+
+def _open(id: str, title: str, sentence: str, ours: str, notebook: int) -> Statement:
+    return Statement(id, title, sentence, "open in the paper", ours, (notebook,))
+
+
+STATEMENTS: tuple[Statement, ...] = (
+    Statement(
+        "Lemma 1",
+        "Perfection memorises",
+        "The empirical score is the unique minimiser of the empirical denoising loss, so perfect "
+        "training and sampling give back the training set.",
+        "argmin l̂_dsm = ∇log p̂_t, unique in L²",
+        "l̂_dsm(s) = ‖s − ŝ‖² + Ĉ exactly; E Ĉ ≤ C with exact defect; Ĉ ≤ log N (Lebesgue)",
+        (2,),
+    ),
+    Statement(
+        "Definition 2",
+        "Score stability",
+        "How far the learned score moves, seen from the new point, when one training point is "
+        "replaced.",
+        "E inf_couplings ∫E[|ŝ − ŝⁱ|²(X_t,t) | X_0 = x̃] τ(dt) ≤ eps_stab² for all i",
+        "the average over i suffices; computed for all i in one pass",
+        (3,),
+        needs_control=False,
+    ),
+    Statement(
+        "Theorem 3",
+        "Stability controls the generalisation gap",
+        "The root denoising losses on fresh and on training data differ by at most the score "
+        "stability.",
+        "√E l_dsm − √E l̂_dsm ≤ eps_stab; E l_sm ≲ E l̂_sm + eps_stab √C_sm + eps_stab²",
+        "|√L − √L̂| ≤ eps_stab, two-sided, constant one, any algorithm",
+        (4,),
+    ),
+    Statement(
+        "Lemma 4",
+        "Convexity of denoising score matching",
+        "Exact minimisation over a convex class moves little on its own training set.",
+        "∫E|ŝ − ŝⁱ|² ≲ E l̂_sm + (eps_stab/N)(√C_sm + eps_stab)",
+        "E F ≤ gap/N (convex), = gap/N (affine)",
+        (5,),
+    ),
+    Statement(
+        "Wang's Harnack inequality",
+        "Smoothing of the heat semigroup",
+        "Gaussian smoothing compares a function at two points at an explicit price.",
+        "Wang 1997",
+        "sharp Gaussian/OU form with its extremal function; self-posterior lemma",
+        (6,),
+    ),
+    Statement(
+        "Assumption 5",
+        "Data on a manifold",
+        "Data live on a manifold of dimension d*, with reach and a density floor.",
+        "dimension d*, reach, density floor c_nu; class of diameter D_H",
+        "what is needed is inf π > 0 for small balls",
+        (8,),
+        needs_verdict=False,
+        needs_control=False,
+    ),
+    Statement(
+        "Proposition 6",
+        "Early stopping makes empirical risk minimisation stable",
+        "Exact minimisers are stable, at a rate set by N, the stopping time and the manifold's "
+        "dimension.",
+        "eps_stab² ≲ C(C C_sm N⁻² + E l̂_sm)^c, C = D_H²/σ⁴ ∨ 1/(c_ν σ^{d*}), any c < 1",
+        "explicit constants; exact first-order constant V for the empirical score",
+        (7, 8),
+    ),
+    Statement(
+        "Proposition 7",
+        "A coarse sampler is more stable",
+        "The sampler's KL error is a stability term at a later effective stopping time plus a "
+        "discretisation term.",
+        "constants not seen",
+        "Girsanov with constant one; discretisation as a Riemann error",
+        (12,),
+    ),
+    Statement(
+        "Corollary 8",
+        "The best step ratio",
+        "Balancing stability against discretisation gives an optimal kappa.",
+        "kappa(1+kappa)^{d*} log(1/eps)² ≍ R, R not seen",
+        "closed form, Lagrange series and threshold",
+        (13,),
+    ),
+    Statement(
+        "Assumption 9",
+        "Lipschitz score network",
+        "The score network is Lipschitz in its parameters, with constants that may depend on the "
+        "input.",
+        "exact form not seen",
+        "measured on real networks",
+        (16, 17),
+        needs_control=False,
+    ),
+    Statement(
+        "Assumption 10",
+        "Smooth loss gradient",
+        "The loss gradient is smooth in the parameters.",
+        "exact form not seen",
+        "measured on real networks",
+        (16, 17),
+        needs_control=False,
+    ),
+    Statement(
+        "Proposition 11",
+        "SGD with clipping and weight decay",
+        "Clipped SGD is stable, but the bound grows with the number of iterations.",
+        "order K^{η̄υ/(η̄υ+1)}/N on eps_stab², constants not seen",
+        "one-step recursion with explicit constants",
+        (16,),
+    ),
+    Statement(
+        "Assumption 12",
+        "Gaussian gradient noise",
+        "The gradient noise is Gaussian to second order.",
+        "exact form not seen",
+        "measured on real networks",
+        (17,),
+    ),
+    Statement(
+        "Assumption 13",
+        "Spectral gap of the gradient noise",
+        "The covariance of the gradient noise has a spectral gap.",
+        "exact form not seen",
+        "measured on real networks",
+        (17,),
+    ),
+    Statement(
+        "Proposition 14",
+        "Gradient noise contracts",
+        "With gradient noise the bound does not grow with the number of iterations.",
+        "independent of K, rate 1/√N, constants not seen",
+        "reflection coupling with explicit constants",
+        (18,),
+    ),
+    Statement(
+        "Figure 1",
+        "Samples from the empirical score are training images",
+        "Sampling with the empirical score copies training images.",
+        "CIFAR-10 in the paper",
+        "MNIST and digits, with held-out images and a Gaussian model as controls",
+        (2,),
+    ),
+    Statement(
+        "Figure 2",
+        "Three U-curves",
+        "For a 1-D Gaussian with N = 40 the population KL is U-shaped in kappa, in the number of "
+        "steps and in eps.",
+        "axes, sampler and alpha not seen",
+        "without Monte Carlo; and when the curves are not U-shaped",
+        (14,),
+    ),
+    Statement(
+        "Mechanism: denoising regularisation",
+        "Stopping early",
+        "Stability improves as the stopping time grows, at a price in quality.",
+        "stability shrinks as eps grows",
+        "measured against closed forms",
+        (7,),
+        needs_control=False,
+    ),
+    Statement(
+        "Mechanism: sampler regularisation",
+        "A coarse grid",
+        "Stability improves as the step ratio grows, at a price in accuracy.",
+        "stability shrinks as kappa grows",
+        "measured against closed forms",
+        (12,),
+        needs_control=False,
+    ),
+    Statement(
+        "Mechanism: optimisation regularisation",
+        "Gradient noise",
+        "Stability improves as the gradient noise grows, at a price in fit.",
+        "stability shrinks as the noise grows",
+        "measured against closed forms",
+        (18,),
+        needs_control=False,
+    ),
+    Statement(
+        "Experiment 1",
+        "Early stopping on a 2-D manifold in R^50",
+        "Later stopping means less memorisation and less quality.",
+        "eps ∈ {1e-3, 1e-2, 1e-1}",
+        "measured",
+        (19,),
+    ),
+    Statement(
+        "Experiment 2",
+        "Train once, sample with several kappa",
+        "A held-out distance is U-shaped in kappa.",
+        "expected by the summary",
+        "measured",
+        (19,),
+    ),
+    Statement(
+        "Experiment 3",
+        "Resamples P ∈ {1, 4, 16}",
+        "Fewer resamples train slower and generalise better at many iterations.",
+        "expected by the summary",
+        "measured",
+        (20,),
+    ),
+    Statement(
+        "Check 1",
+        "Intrinsic dimension of real data",
+        "Real data have a small intrinsic dimension, and it is what the bounds see.",
+        "bounds with d* against d",
+        "TwoNN with an honest interval",
+        (9,),
+    ),
+    Statement(
+        "Check 2",
+        "Step-ratio sweep on real images",
+        "Quality and generalisation of samples of real images over kappa.",
+        "FID and IS",
+        "distances measured on MNIST and digits",
+        (21,),
+    ),
+    Statement(
+        "Check 3",
+        "Divergence of adjacent runs",
+        "Models trained on adjacent data sets diverge less when the noise is raised.",
+        "noise raised and lowered (raising P lowers noise)",
+        "measured",
+        (20,),
+    ),
+    Statement(
+        "Failure: memorisation",
+        "Copies of training data",
+        "eps or kappa too small, or too many iterations.",
+        "as said",
+        "a diagnostic and its figure",
+        (22,),
+        needs_control=False,
+    ),
+    Statement(
+        "Failure: collapse",
+        "Poor quality",
+        "kappa too large.",
+        "as said",
+        "a diagnostic and its figure",
+        (22,),
+        needs_control=False,
+    ),
+    Statement(
+        "Failure: unstable training",
+        "Training stalls or diverges",
+        "Clip or weight decay badly set.",
+        "as said",
+        "a diagnostic and its figure",
+        (22,),
+        needs_control=False,
+    ),
+    _open(
+        "Open: probability-flow ODE",
+        "The deterministic sampler",
+        "Does the probability-flow ODE have other stability properties than Euler–Maruyama?",
+        "separation example and Jacobian stability",
+        15,
+    ),
+    _open(
+        "Open: high probability",
+        "Beyond expectation",
+        "Do the bounds hold with high probability?",
+        "second-moment theorem, proven",
+        23,
+    ),
+    _open(
+        "Open: memorisation and privacy",
+        "Stability, memorisation, privacy",
+        "How does score stability relate to memorisation metrics and differential privacy?",
+        "exact identities, bounds",
+        24,
+    ),
+    _open(
+        "Open: smoothness",
+        "Smooth targets",
+        "Do the rates adapt to smooth targets?",
+        "exact linear model on the circle",
+        25,
+    ),
+    Statement(
+        "Certificate (ours)",
+        "Theorem 3 made pathwise",
+        "By leave-one-out the gap is bounded for every data set and every algorithm, from "
+        "training data alone.",
+        "not in the paper",
+        "|√LOO − √L̂| ≤ eps_stab, pathwise",
+        (26,),
+    ),
+    Statement(
+        "Question 1",
+        "The conditional score",
+        "Derive ∇log p_{t|0}.",
+        "quick check of the paper's summary",
+        "exercise with solution",
+        (1,),
+        needs_verdict=False,
+        needs_control=False,
+    ),
+    Statement(
+        "Question 2",
+        "Uniform stability",
+        "Bound |E ℓ(A(S)) − E ℓ̂(A(S), S)| for an eps-uniformly stable algorithm.",
+        "quick check of the paper's summary",
+        "exercise with solution",
+        (3,),
+        needs_verdict=False,
+        needs_control=False,
+    ),
+    Statement(
+        "Question 3",
+        "Perfect and empirical score",
+        "What does the reverse SDE do with the true score, and what with the empirical score?",
+        "quick check of the paper's summary",
+        "exercise with solution",
+        (1,),
+        needs_verdict=False,
+        needs_control=False,
+    ),
+)
+
+IDS: tuple[str, ...] = tuple(statement.id for statement in STATEMENTS)
+
+
+def statement(id: str) -> Statement:
+    """The statement with this id. Raises ``ValueError`` that lists the known ids."""
+    for candidate in STATEMENTS:
+        if candidate.id == id:
+            return candidate
+    raise ValueError(f"id must be one of {', '.join(IDS)}; got {id!r}")
