@@ -1,0 +1,129 @@
+"""Is a sample a copy of a training image? Nearest-neighbour ratio and posterior collisions."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+
+class NearestNeighbour(NamedTuple):
+    """Per sample, all ``(M,)``: ``ratio`` d1/d2, index ``nearest`` into the data, ``distance`` d1.
+
+    Distances are in the units of the data.
+    """
+
+    ratio: "torch.Tensor"
+    nearest: "torch.Tensor"
+    distance: "torch.Tensor"
+
+
+def nearest_neighbour_ratio(samples, data, chunk: int | None = None) -> NearestNeighbour:
+    """Distance to the nearest training point over the distance to the second nearest.
+
+    ``ratio = d1 / d2`` in [0, 1], where ``d1 <= d2`` are the two smallest ``|y - x_j|``.
+    ``samples`` is ``(M, d)``, ``data`` ``(N, d)`` with ``N >= 2``, numpy or torch on one device;
+    the result is torch on that device, distances in float64. ``chunk`` samples are treated at a
+    time (by default so many that 2^22 distances are held).
+
+    If ``d2 = 0`` the ratio is 0/0 and we return 0: the sample is an exact copy. Remove duplicates
+    from ``data`` first all the same: a sample *near* two equal training points has ratio 1.
+    In a tie ``nearest`` is any one of the nearest.
+
+    Raises ``ValueError`` or ``TypeError`` naming the argument: wrong shape, empty, NaN or infinite,
+    ``N = 1``, different numbers of columns, different devices, distances that overflow.
+    Source: Yoon, Choi, Kwon, Ryu 2023.
+    """
+    import torch
+
+    x, data = _tensor(samples, "samples"), _tensor(data, "data")
+    if x.device != data.device:
+        raise ValueError(f"samples are on {x.device} but data on {data.device}: use one device")
+    _check_matrix(x, "samples")
+    _check_matrix(data, "data")
+    if x.shape[1] != data.shape[1]:
+        raise ValueError(
+            f"samples must have as many columns as data ({data.shape[1]}), not {x.shape[1]}"
+        )
+    if len(data) < 2:
+        raise ValueError("data must hold at least two points: the ratio needs a second neighbour")
+    if chunk is None:
+        chunk = max(1, 2**22 // len(data))
+    elif isinstance(chunk, bool) or not isinstance(chunk, int):
+        raise TypeError(f"chunk must be an integer, not {type(chunk).__name__}")
+    elif chunk < 1:
+        raise ValueError(f"chunk must be positive, not {chunk}")
+
+    values, indices = [], []
+    for rows in x.split(chunk):
+        # Exact differences: |a|² + |b|² - 2ab loses all digits of a small distance.
+        distances = torch.cdist(rows, data, compute_mode="donot_use_mm_for_euclid_dist")
+        two = distances.topk(2, dim=1, largest=False)
+        values.append(two.values)
+        indices.append(two.indices[:, 0])
+    d1, d2 = torch.cat(values).unbind(1)
+    if not torch.isfinite(d2).all():
+        raise ValueError("samples and data are so far apart that squared distances overflow")
+    ratio = torch.where(d2 > 0, d1 / d2, torch.zeros_like(d1))
+    return NearestNeighbour(ratio, torch.cat(indices), d1)
+
+
+def memorised_fraction(ratio, threshold: float = 1 / 3) -> float:
+    """Fraction of samples whose nearest-neighbour ratio is below ``threshold``.
+
+    ``mean(ratio < threshold)``, strictly; ``ratio`` is ``(M,)`` from ``nearest_neighbour_ratio``.
+
+    **Pass denoised samples**, ``m(y)`` at the last network time: on raw samples the criterion
+    measures residual noise. A sample ``x_j + N(0, v I)`` is below 1/3 if and only if
+    ``v d < Delta²/8``, with ``Delta`` the distance of ``x_j`` to its nearest neighbour in the data
+    (leading order in ``d``; for another threshold ``c``, 1/8 becomes ``c²/(1 - c²)``). Noise of a
+    larger variance hides a copy although nothing was unlearnt.
+
+    Raises ``ValueError`` if ``ratio`` is not ``(M,)``, is empty, or leaves [0, 1], and if
+    ``threshold`` is not in (0, 1]. Source: Yoon, Choi, Kwon, Ryu 2023.
+    """
+    ratio = _tensor(ratio, "ratio")
+    if ratio.ndim != 1 or ratio.numel() == 0:
+        raise ValueError(f"ratio must be (M,) and not empty, not {tuple(ratio.shape)}")
+    if not ((ratio >= 0) & (ratio <= 1)).all():  # false for NaN too
+        raise ValueError("ratio must lie in [0, 1]")
+    if not 0 < threshold <= 1:
+        raise ValueError(f"threshold must be in (0, 1], not {threshold!r}")
+    return (ratio < threshold).double().mean().item()
+
+
+def collision_probability(weights):
+    """Probability that two draws from the posterior over training points pick the same point.
+
+    ``Q = Σ_j w_j²`` for each row of ``weights``, ``(M, N)``, as torch float64 ``(M,)``, between
+    ``1/N`` (nothing is recognised) and 1 (one training point explains the sample). ``1/Q`` is the
+    effective number of training points. Raises ``ValueError`` if a row is not a probability vector
+    (negative, NaN, or a sum off 1 by more than 1e-6). Source: the inverse participation ratio.
+    """
+    w = _tensor(weights, "weights")
+    _check_matrix(w, "weights")
+    if (w < 0).any() or ((w.sum(1) - 1).abs() > 1e-6).any():
+        raise ValueError("weights must be probabilities: rows that are >= 0 and sum to 1")
+    return w.square().sum(1)
+
+
+def _tensor(x, argument: str):
+    """``x`` as a detached float64 tensor on its own device."""
+    import torch
+
+    if isinstance(x, torch.Tensor):
+        if x.is_complex():
+            raise TypeError(f"{argument} must be real, not {x.dtype}")
+        return x.detach().to(torch.float64)
+    if not (isinstance(x, np.ndarray) and x.dtype.kind in "fiu"):
+        raise TypeError(f"{argument} must be a numpy array or torch tensor of real numbers")
+    # torch warns about read-only memory and refuses negative strides: copy only then.
+    return torch.from_numpy(np.require(x, np.float64, ["C", "W"]))
+
+
+def _check_matrix(x, argument: str) -> None:
+    if x.ndim != 2 or 0 in x.shape:
+        raise ValueError(f"{argument} must be two-dimensional and not empty, not {tuple(x.shape)}")
+    if not x.isfinite().all():
+        raise ValueError(f"{argument} must not hold NaN or infinite values")

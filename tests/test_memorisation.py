@@ -1,0 +1,332 @@
+"""Memorisation: nearest-neighbour ratio against oracles, and its noise rule by simulation."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import ortho_group
+from sklearn.neighbors import NearestNeighbors
+
+from score_stability.memorisation import (
+    collision_probability,
+    memorised_fraction,
+    nearest_neighbour_ratio,
+)
+
+sizes = {"m": st.integers(1, 8), "n": st.integers(2, 9), "d": st.integers(1, 6)}
+seeds = st.integers(0, 2**32 - 1)
+
+
+def points(m, n, d, seed):
+    generator = np.random.default_rng(seed)
+    return generator.normal(size=(m, d)), generator.normal(size=(n, d))
+
+
+def by_loops(samples, data):
+    ratio, nearest, distance = [], [], []
+    for y in samples:
+        found = [float(np.sqrt(sum((a - b) ** 2 for a, b in zip(y, x, strict=True)))) for x in data]
+        order = sorted(range(len(found)), key=found.__getitem__)
+        nearest.append(order[0])
+        distance.append(found[order[0]])
+        ratio.append(found[order[0]] / found[order[1]])
+    return ratio, nearest, distance
+
+
+def assert_same(result, expected, rtol=1e-12):
+    np.testing.assert_allclose(result[0], expected[0], rtol=rtol, atol=1e-300)
+    np.testing.assert_array_equal(result[1], expected[1])
+    np.testing.assert_allclose(result[2], expected[2], rtol=rtol, atol=1e-300)
+
+
+# Oracles
+
+
+@settings(max_examples=60, deadline=None)
+@given(**sizes, seed=seeds)
+def test_equals_explicit_loops(m, n, d, seed):
+    samples, data = points(m, n, d, seed)
+    assert_same(nearest_neighbour_ratio(samples, data), by_loops(samples, data))
+
+
+@pytest.mark.parametrize("d", [1, 2, 64, 784])
+@pytest.mark.parametrize("n", [2, 3, 300])
+def test_equals_scikit_learn(d, n):
+    samples, data = points(40, n, d, seed=d + n)
+    search = NearestNeighbors(n_neighbors=2, algorithm="brute").fit(data)
+    _, index = search.kneighbors(samples)
+    d1, d2 = (np.linalg.norm(samples - data[index[:, k]], axis=1) for k in (0, 1))
+    result = nearest_neighbour_ratio(samples, data)
+    assert_same(result, (d1 / d2, index[:, 0], d1))
+    assert result.ratio.dtype == result.distance.dtype == torch.float64
+
+
+def test_by_hand_on_the_line():
+    result = nearest_neighbour_ratio(np.array([[1.0], [0.0], [2.0]]), np.array([[0.0], [4.0]]))
+    assert result.ratio.tolist() == [1 / 3, 0, 1]
+    assert result.nearest.tolist()[:2] == [0, 0]
+    assert result.distance.tolist() == [1, 0, 2]
+
+
+# Metamorphic: what must not change the answer
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    m=st.integers(1, 6), n=st.integers(2, 8), d=st.integers(2, 6), seed=seeds,
+    shift=st.floats(-10, 10), scale=st.floats(1e-6, 1e6),
+)  # fmt: skip
+def test_isometries_and_units(m, n, d, seed, shift, scale):
+    samples, data = points(m, n, d, seed)
+    turn = ortho_group.rvs(d, random_state=seed)
+    before = nearest_neighbour_ratio(samples, data)
+    after = nearest_neighbour_ratio(scale * (samples @ turn + shift), scale * (data @ turn + shift))
+    np.testing.assert_allclose(after.ratio, before.ratio, atol=1e-10)
+    np.testing.assert_allclose(after.distance, scale * before.distance, atol=1e-10 * scale)
+
+
+@settings(max_examples=40, deadline=None)
+@given(**sizes, seed=seeds, chunk=st.integers(1, 9))
+def test_order_and_chunks(m, n, d, seed, chunk):
+    samples, data = points(m, n, d, seed)
+    plain = nearest_neighbour_ratio(samples, data)
+    assert_same(nearest_neighbour_ratio(samples, data, chunk=chunk), plain, rtol=0)
+    generator = np.random.default_rng(seed)
+    rows, columns = generator.permutation(m), generator.permutation(n)
+    mixed = nearest_neighbour_ratio(samples[rows], data[columns])
+    assert_same((mixed[0], columns[mixed[1]], mixed[2]), [part[rows] for part in plain], rtol=0)
+
+
+@settings(max_examples=40, deadline=None)
+@given(**sizes, seed=seeds)
+def test_more_data_never_takes_the_neighbour_further_away(m, n, d, seed):
+    samples, data = points(m, n, d, seed)
+    more = np.concatenate([data, points(1, 5, d, seed + 1)[1]])
+    few, many = (nearest_neighbour_ratio(samples, x).distance for x in (data, more))
+    assert (many <= few).all()
+
+
+def test_memory_is_bounded_by_the_default_chunk(monkeypatch):
+    seen = []
+    plain = torch.cdist
+    monkeypatch.setattr(torch, "cdist", lambda a, b, **k: seen.append(len(a)) or plain(a, b, **k))
+    samples, data = np.zeros((300, 1)), np.arange(1.0, 2**15 + 1)[:, None]
+    nearest_neighbour_ratio(samples, data)
+    assert max(seen) * len(data) <= 2**22 and sum(seen) == 300
+
+
+# Accuracy
+
+
+def test_the_expansion_is_a_trap():
+    """|a|² + |b|² - 2ab is wrong at small distances, even in float64; differences are exact."""
+    generator = np.random.default_rng(0)
+    data = generator.random((200, 784)) + 3
+    step = generator.normal(size=(200, 784))
+    step *= 1e-7 / np.linalg.norm(step, axis=1, keepdims=True)
+    samples = data + step
+    truth = np.linalg.norm(samples - data, axis=1)
+    mm = torch.cdist(
+        *map(torch.from_numpy, (samples, data)), compute_mode="use_mm_for_euclid_dist"
+    ).amin(1)
+    assert np.abs(mm.numpy() / truth - 1).max() > 0.5
+    result = nearest_neighbour_ratio(samples, data)
+    np.testing.assert_allclose(result.distance, truth, rtol=1e-12)
+    np.testing.assert_array_equal(result.nearest, np.arange(200))
+    # In float32 the trap is within sight of image data: copies seem to be about 0.01 away.
+    single = torch.from_numpy(data).float()
+    spurious = torch.cdist(single, single, compute_mode="use_mm_for_euclid_dist").diagonal()
+    assert spurious.max() > 1e-3
+    assert nearest_neighbour_ratio(single, single).distance.max() == 0
+
+
+def test_far_from_the_origin():
+    """On a grid that float64 holds exactly, a shift by 2^40 changes no bit."""
+    generator = np.random.default_rng(1)
+    samples, data = (generator.integers(0, 1000, (n, 5)) / 1024 for n in (30, 20))
+    near = nearest_neighbour_ratio(samples, data)
+    far = nearest_neighbour_ratio(samples + 2.0**40, data + 2.0**40)
+    assert_same(far, near, rtol=0)
+
+
+@pytest.mark.parametrize("kind", ["float32", "torch float32", "integers", "read-only", "reversed"])
+def test_any_real_input_is_measured_in_float64(kind):
+    generator = np.random.default_rng(2)
+    samples, data = (generator.integers(0, 256, (n, 16)) for n in (10, 12))
+    expected = by_loops(samples.astype(float), data.astype(float))
+    if kind == "integers":
+        samples, data = samples.astype(np.uint8), data.astype(np.uint8)
+    else:
+        samples, data = samples.astype(np.float32), data.astype(np.float32)
+    if kind == "torch float32":
+        samples, data = torch.from_numpy(samples).requires_grad_(), torch.from_numpy(data)
+    if kind == "read-only":
+        samples, data = samples.astype(float), data.astype(float)
+        samples.flags.writeable = data.flags.writeable = False
+    if kind == "reversed":
+        samples, data = samples[:, ::-1], data[:, ::-1]
+    result = nearest_neighbour_ratio(samples, data)
+    assert_same(result, expected)
+    assert result.ratio.dtype == torch.float64 and not result.ratio.requires_grad
+
+
+def test_inputs_are_left_alone():
+    samples, data = points(5, 6, 3, seed=3)
+    kept = samples.copy(), data.copy()
+    nearest_neighbour_ratio(samples, data)
+    np.testing.assert_array_equal(samples, kept[0])
+    np.testing.assert_array_equal(data, kept[1])
+
+
+def test_duplicates():
+    """An exact copy of a doubled point is 0/0, hence 0; beside it the ratio is 1."""
+    data = np.array([[0.0, 0.0], [0.0, 0.0], [3.0, 4.0]])
+    result = nearest_neighbour_ratio(np.array([[0.0, 0.0], [1e-9, 0.0], [3.0, 4.0]]), data)
+    assert result.ratio.tolist() == [0, 1, 0]
+    assert result.distance.tolist() == [0, 1e-9, 0]
+
+
+# The criterion
+
+
+def test_controls_on_digits():
+    """Copies are flagged, held-out images are not (the negative control)."""
+    from score_stability import datasets
+
+    train, held_out = datasets.split(datasets.digits(), [1000, 500], np.random.default_rng(0))
+    copies = nearest_neighbour_ratio(train.pixels, train.pixels)
+    np.testing.assert_array_equal(copies.nearest, np.arange(1000))
+    assert memorised_fraction(copies.ratio) == 1
+    fresh = nearest_neighbour_ratio(held_out.pixels, train.pixels)
+    assert memorised_fraction(fresh.ratio) == 0
+    assert 0.85 < float(fresh.ratio.median()) < 0.99
+
+
+@pytest.mark.parametrize("threshold", [0.2, 1 / 3, 0.5])
+def test_flag_rule_by_simulation(threshold):
+    """x_j + N(0, v I) is flagged iff v d < Delta² c²/(1-c²), 1/8 at c = 1/3, for large d."""
+    d, delta, m = 3000, 2.0, 200
+    data = np.zeros((2, d))
+    data[1, 0] = delta
+    noise = np.random.default_rng(0).normal(size=(m, d))
+    edge = delta**2 * threshold**2 / (1 - threshold**2)
+    if threshold == 1 / 3:
+        assert edge == pytest.approx(delta**2 / 8)
+    fractions = [
+        memorised_fraction(
+            nearest_neighbour_ratio(np.sqrt(factor * edge / d) * noise, data).ratio, threshold
+        )
+        for factor in (0.8, 1.0, 1.25)
+    ]
+    assert fractions[0] == 1 and 0.1 < fractions[1] < 0.9 and fractions[2] == 0
+
+
+def test_flag_rule_needs_many_dimensions():
+    """Negative control: at d = 1 the rule is no rule; half or more are flagged far beyond it."""
+    noise = np.random.default_rng(0).normal(size=(2000, 1))
+    data = np.array([[0.0], [2.0]])
+    samples = np.sqrt(4 * 2.0**2 / 8) * noise  # four times the edge
+    assert 0.3 < memorised_fraction(nearest_neighbour_ratio(samples, data).ratio) < 0.7
+
+
+@given(st.lists(st.floats(0, 1), min_size=1), st.floats(0.01, 1))
+def test_fraction_is_a_count(values, threshold):
+    count = sum(value < threshold for value in values)
+    for ratio in (np.array(values), torch.tensor(values, dtype=torch.float64)):
+        assert memorised_fraction(ratio, threshold) == pytest.approx(count / len(values))
+
+
+# Collision probability
+
+
+@settings(max_examples=50)
+@given(m=st.integers(1, 5), n=st.integers(1, 30), seed=seeds)
+def test_collision_probability_is_the_sum_over_pairs(m, n, seed):
+    weights = np.random.default_rng(seed).dirichlet(np.full(n, 0.3), size=m)
+    pairs = np.einsum("mi,mj,ij->m", weights, weights, np.eye(n))
+    result = collision_probability(weights)
+    np.testing.assert_allclose(result, pairs, rtol=1e-12)
+    assert ((result >= 1 / n - 1e-12) & (result <= 1 + 1e-12)).all()
+    order = np.random.default_rng(seed).permutation(n)
+    np.testing.assert_allclose(collision_probability(weights[:, order]), result, rtol=1e-12)
+    # A point split into k equal ones is hit k times more rarely.
+    thirds = np.repeat(weights / 3, 3, axis=1)
+    np.testing.assert_allclose(collision_probability(thirds), result / 3, rtol=1e-12)
+
+
+def test_collision_probability_by_drawing():
+    weights = np.array([[0.5, 0.3, 0.2]])
+    first, second = np.random.default_rng(0).choice(3, (2, 40_000), p=weights[0])
+    deviation = np.sqrt(0.38 * 0.62 / 40_000)
+    assert abs((first == second).mean() - collision_probability(weights).item()) < 5 * deviation
+    assert collision_probability(np.eye(4)).tolist() == [1, 1, 1, 1]
+    assert collision_probability(torch.full((1, 8), 0.125)).tolist() == [0.125]
+
+
+# Wrong input
+
+ok = np.arange(6.0).reshape(3, 2)
+
+
+@pytest.mark.parametrize(
+    ("samples", "data", "chunk", "error", "argument"),
+    [
+        (ok[0], ok, None, ValueError, "samples"),
+        (ok, ok[0], None, ValueError, "data"),
+        (ok[:0], ok, None, ValueError, "samples"),
+        (ok, ok[:0], None, ValueError, "data"),
+        (ok[:, :0], ok[:, :0], None, ValueError, "samples"),
+        (ok, ok[:1], None, ValueError, "data"),
+        (ok[:, :1], ok, None, ValueError, "samples"),
+        (ok * np.nan, ok, None, ValueError, "samples"),
+        (ok, ok + np.inf, None, ValueError, "data"),
+        (torch.from_numpy(ok) * float("nan"), ok, None, ValueError, "samples"),
+        (ok.tolist(), ok, None, TypeError, "samples"),
+        (ok, ok.astype(str), None, TypeError, "data"),
+        (ok, ok + 1j, None, TypeError, "data"),
+        (torch.from_numpy(ok + 1j), ok, None, TypeError, "samples"),
+        (torch.empty(3, 2, device="meta"), ok, None, ValueError, "samples are on meta but data"),
+        (1e200 * ok, -1e200 * ok, None, ValueError, "samples and data"),
+        (ok, ok, 0, ValueError, "chunk"),
+        (ok, ok, 1.5, TypeError, "chunk"),
+        (ok, ok, True, TypeError, "chunk"),
+    ],
+)
+def test_ratio_names_the_wrong_argument(samples, data, chunk, error, argument):
+    with pytest.raises(error, match=f"^{argument} "):
+        nearest_neighbour_ratio(samples, data, chunk)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "threshold", "error", "argument"),
+    [
+        (ok, 0.3, ValueError, "ratio"),
+        (ok[0, :0], 0.3, ValueError, "ratio"),
+        (np.array([np.nan]), 0.3, ValueError, "ratio"),
+        (np.array([1.5]), 0.3, ValueError, "ratio"),
+        (np.array([-0.5]), 0.3, ValueError, "ratio"),
+        ([0.5], 0.3, TypeError, "ratio"),
+        (np.array([0.5]), 0, ValueError, "threshold"),
+        (np.array([0.5]), 1.5, ValueError, "threshold"),
+        (np.array([0.5]), float("nan"), ValueError, "threshold"),
+    ],
+)
+def test_fraction_names_the_wrong_argument(ratio, threshold, error, argument):
+    with pytest.raises(error, match=f"^{argument} "):
+        memorised_fraction(ratio, threshold)
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        np.array([[0.5, 0.4]]),
+        np.array([[1.5, -0.5]]),
+        np.array([[np.nan, 1.0]]),
+        np.array([0.5, 0.5]),
+        np.zeros((1, 0)),
+    ],
+)
+def test_collision_probability_wants_probabilities(weights):
+    with pytest.raises(ValueError, match=r"^weights "):
+        collision_probability(weights)
