@@ -1,0 +1,188 @@
+"""Cost of the kernels as ratios, measured side by side in one run; prints a Markdown table.
+
+Seconds depend on the machine and on what else it does. A ratio of two codes that take turns in one
+process hardly does. So: one thread, CPU time, A and B alternate, and the median of the ratios of
+the pairs is compared with a bar. A missed bar is measured once more; if it is missed again the
+exit status is 1. Run it with ``python benchmarks/ratios.py``.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from score_stability.empirical import EmpiricalScore
+from score_stability.process import OrnsteinUhlenbeck
+from score_stability.sampling import kappa_grid, sample
+
+HEAT = OrnsteinUhlenbeck(0.0)
+PAIRS = 7
+Work = Callable[[], object]
+
+
+class Ratio(NamedTuple):
+    """Time of ``above`` over time of ``below``, which must stay on its side of the bar."""
+
+    title: str
+    sizes: str
+    above: Work
+    below: Work
+    bar: float
+    at_least: bool = False  # a peer that must be slower by this factor
+
+    def passes(self, value: float) -> bool:
+        return value >= self.bar if self.at_least else value <= self.bar
+
+
+def seconds(work: Work, repeats: int) -> float:
+    start = time.process_time()
+    for _ in range(repeats):
+        work()
+    return time.process_time() - start
+
+
+def measure(ratio: Ratio) -> tuple[float, float, float]:
+    """Median, least and greatest of the pair ratios, after one round of each to warm up."""
+    repeats = []
+    for work in (ratio.above, ratio.below):
+        work()
+        # At least 50 ms a measurement: the clock and the scheduler have their own grain.
+        repeats.append(max(1, round(0.05 / max(seconds(work, 1), 1e-4))))
+    values = []
+    for pair in range(PAIRS):
+        # Which of the two goes first alternates as well.
+        order = (0, 1) if pair % 2 else (1, 0)
+        spent = {}
+        for k in order:
+            spent[k] = seconds((ratio.above, ratio.below)[k], repeats[k]) / repeats[k]
+        values.append(spent[0] / spent[1])
+    return statistics.median(values), min(values), max(values)
+
+
+def problem(number: int, queries: int, d: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Data, and queries near the data: noised copies, as a sampler would see."""
+    generator = np.random.default_rng(0)
+    data = torch.from_numpy(generator.standard_normal((number, d)))
+    rows = torch.from_numpy(generator.integers(number, size=queries))
+    noise = torch.from_numpy(generator.standard_normal((queries, d)))
+    return data, data[rows] + 0.3 * noise
+
+
+def products(data: torch.Tensor, x: torch.Tensor) -> Work:
+    """The two matrix products alone: nobody computes the score from its formula for less.
+
+    In blocks of the same size as the library's, so that the products are the same products.
+    """
+    step = max(1, min(4096, 2**22 // data.shape[0]))
+
+    def work() -> torch.Tensor:
+        return torch.cat([(block @ data.T) @ data for block in x.split(step)])
+
+    return work
+
+
+def expansion(data: torch.Tensor, x: torch.Tensor, variance: float) -> Work:
+    """The usual code: |x|² − 2⟨x, x_j⟩ + |x_j|², softmax, product."""
+
+    def work() -> torch.Tensor:
+        squares = (x**2).sum(1, keepdim=True) - 2 * x @ data.T + (data**2).sum(1)
+        log_weights = -squares / (2 * variance)
+        return (log_weights.softmax(1) @ data - x) / variance
+
+    return work
+
+
+def broadcast(data: torch.Tensor, x: torch.Tensor, variance: float) -> Work:
+    """The formula as one reads it: all differences at once, an M x N x d array."""
+
+    def work() -> torch.Tensor:
+        gaps = data[None] - x[:, None]
+        log_weights = -(gaps**2).sum(2) / (2 * variance)
+        return (log_weights.softmax(1)[:, :, None] * gaps).sum(1) / variance
+
+    return work
+
+
+def ratios() -> list[Ratio]:
+    result = []
+
+    def score_call(data: torch.Tensor, x: torch.Tensor, variance: float) -> Work:
+        score = EmpiricalScore(data, HEAT)
+        return lambda: score(x, variance / 2)
+
+    for sizes, bar in (((5000, 512, 784), 1.8), ((5000, 1000, 50), 3.5)):
+        data, x = problem(*sizes)
+        result.append(Ratio("score / its two matrix products", str(sizes),
+                            score_call(data, x, 0.1), products(data, x), bar))
+
+    sizes = (5000, 1000, 50)
+    data, x = problem(*sizes)
+    result.append(Ratio("expansion and softmax / score", str(sizes), expansion(data, x, 0.1),
+                        score_call(data, x, 0.1), 2.5, at_least=True))
+    # sigma² = 1e-4: almost every weight underflows. sigma² = 10: none does.
+    result.append(Ratio("score with underflow / without", str(sizes), score_call(data, x, 1e-4),
+                        score_call(data, x, 10.0), 1.5))
+
+    sizes = (2000, 100, 50)
+    data, x = problem(*sizes)
+    result.append(Ratio("naive broadcasting / score", str(sizes), broadcast(data, x, 0.1),
+                        score_call(data, x, 0.1), 20, at_least=True))
+
+    sizes = (500, 256, 50)
+    data, x = problem(*sizes)
+    score, fresh = EmpiricalScore(data, HEAT), x + 0.1
+
+    def refits() -> None:
+        for i in range(50):
+            other = data.clone()
+            other[i] = fresh[0]
+            EmpiricalScore(other, HEAT)(x, 0.05)
+
+    result.append(Ratio("stability, all i in one pass / score", str(sizes),
+                        lambda: score.replace_one(x, 0.05, fresh), lambda: score(x, 0.05), 8))
+    result.append(Ratio("50 of the 500 refits / stability, all i in one pass", str(sizes), refits,
+                        lambda: score.replace_one(x, 0.05, fresh), 6, at_least=True))
+
+    sizes = (500, 500, 2)
+    chain_data, start = problem(*sizes)
+    chain_score, times = EmpiricalScore(chain_data, HEAT), kappa_grid(0.2, 1e-3, 2.0).times
+
+    def chain() -> torch.Tensor:
+        return sample(chain_score, HEAT, times, start, np.random.default_rng(0))
+
+    def calls() -> None:
+        for t in times[:-1].tolist():
+            chain_score(start, t)
+
+    result.append(Ratio(f"sampler / its {len(times) - 1} score calls", str(sizes), chain, calls,
+                        1.4))
+    return result
+
+
+def main() -> int:
+    torch.set_num_threads(1)
+    failed = 0
+    print("| ratio of CPU times | (N, M, d) | median [least, greatest] | bar | |")
+    print("|---|---|---|---|---|")
+    for ratio in ratios():
+        value, low, high = measure(ratio)
+        note = ""
+        if not ratio.passes(value):
+            value, low, high = measure(ratio)
+            note = " (second attempt)"
+        passed = ratio.passes(value)
+        failed += not passed
+        sign = "≥" if ratio.at_least else "≤"
+        print(f"| {ratio.title} | {ratio.sizes} | {value:.2f} [{low:.2f}, {high:.2f}]{note} "
+              f"| {sign} {ratio.bar:g} | {'met' if passed else '**missed**'} |", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
