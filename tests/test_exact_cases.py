@@ -1,0 +1,280 @@
+"""Exact cases: published digits, enumeration of every data set, Monte Carlo, limits."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from score_stability import bounds, estimates
+from score_stability.empirical import EmpiricalScore
+from score_stability.exact_cases import (
+    ExactCase,
+    _chi_square_rule,
+    gaussian_affine,
+    gaussian_mean,
+    two_point,
+)
+from score_stability.process import OrnsteinUhlenbeck
+from score_stability.quadrature import standard_normal
+from score_stability.targets import TwoPoint
+
+repeatable = settings(max_examples=25, deadline=None, derandomize=True)
+HEAT = OrnsteinUhlenbeck(0.0)
+# E sech² h at gamma = 1.
+C_ONE = 0.449599509207
+
+
+# Two points
+
+
+@pytest.mark.parametrize(("number", "stability", "fresh", "seen"), [
+    (8, 0.0188063640066, 0.508165067082, 0.406356488135),
+    (64, 1.59462790244e-4, 0.454684835451, 0.444607983774)])
+def test_two_point_digits(number, stability, fresh, seen):
+    case = two_point(number, 1.0)
+    assert case.stability == pytest.approx(stability, rel=3e-12)
+    assert case.fresh_loss == pytest.approx(fresh, rel=3e-12)
+    assert case.seen_loss == pytest.approx(seen, rel=3e-12)
+    assert case.constant == pytest.approx(C_ONE, rel=3e-12)
+
+
+@pytest.mark.parametrize(("number", "defect"), [
+    (2, 0.224799754604), (8, 0.043243021072), (32, 0.010078111072)])
+def test_two_point_defect(number, defect):
+    # The empirical score attains L̂ = E Ĉ, so C − L̂ is the defect.
+    case = two_point(number, 1.0)
+    assert case.constant - case.seen_loss == pytest.approx(defect, abs=1e-12)
+
+
+@pytest.mark.parametrize(("gamma", "ratio"), [
+    (0.1, 1.0108), (0.25, 1.0190), (1.0, 1.0317), (4.0, 1.0387), (16.0, 1.0412)])
+def test_two_point_first_order(gamma, ratio):
+    t = HEAT.time_of_snr(gamma)
+    V = TwoPoint(HEAT).stability_constants(t).V / HEAT.denoiser_to_score_units(t)
+    assert 64**2 * two_point(64, gamma).stability / V == pytest.approx(ratio, abs=6e-5)
+
+
+@pytest.mark.parametrize(("number", "gamma", "slack"), [
+    (1024, 1.0, 1.6851), (1024, 4.0, 1.8477), (16, 16.0, 2.5859)])
+def test_two_point_slack(number, gamma, slack):
+    assert two_point(number, gamma).slack == pytest.approx(slack, abs=6e-5)
+
+
+@pytest.mark.parametrize(("number", "gamma", "low", "eps", "high"), [
+    (8, 1.0, 0.0754, 0.1371, 0.3191), (128, 1.0, 0.003722, 0.006264, 0.07065),
+    (8, 16.0, 0.1159, 0.1250, 0.1251)])
+def test_two_point_sandwich(number, gamma, low, eps, high):
+    case = two_point(number, gamma)
+    found = (case.root_gap, case.score_stability, math.sqrt(case.gap))
+    assert found == pytest.approx((low, eps, high), rel=2e-3)
+    assert found == tuple(sorted(found))
+
+
+@repeatable
+@given(st.floats(-3, 2))
+def test_two_point_closed_forms_at_one_and_two(log_gamma):
+    gamma = 10.0**log_gamma
+    one, two = two_point(1, gamma), two_point(2, gamma)
+    assert (one.stability, one.fresh_loss, one.seen_loss) == pytest.approx((2, 2, 0), abs=1e-12)
+    C = two.constant
+    assert two.fresh_loss == pytest.approx(1 + C / 2, abs=1e-12)
+    assert two.seen_loss == pytest.approx(C / 2, abs=1e-12)
+    assert two.stability == pytest.approx(1 - C / 2, abs=1e-12)
+    assert two.score_error == pytest.approx(two.stability, abs=1e-12)
+
+
+@pytest.mark.parametrize("gamma", [0.25, 1.0, 16.0])
+@pytest.mark.parametrize("number", [1, 2, 3, 5])
+def test_two_point_by_enumeration_of_every_data_set(number, gamma):
+    # Every S in {−1, 1}^N and both fresh points, refits by the general code.
+    t = HEAT.time_of_snr(gamma)
+    z, weights = standard_normal(401)
+    noise, weights = torch.from_numpy(z)[:, None], torch.from_numpy(weights)
+    means = []
+    for signs in itertools.product((-1.0, 1.0), repeat=number):
+        score = EmpiricalScore(torch.tensor(signs)[:, None], HEAT)
+        for sign in (-1.0, 1.0):
+            fresh = torch.tensor([[sign]], dtype=torch.float64)
+            x = HEAT.sample(fresh.expand_as(noise), t, noise)
+            error = ((score(x, t) - TwoPoint(HEAT).score(x, t))**2).sum(1)
+            means.append([float(weights @ row) for row in (*score.replace_one(x, t, fresh), error)])
+    expected = np.mean(means, 0) / HEAT.denoiser_to_score_units(t)
+    np.testing.assert_allclose(two_point(number, gamma)[:4], expected, rtol=1e-9, atol=1e-9)
+
+
+@repeatable
+@given(number=st.integers(2, 200), log_gamma=st.floats(-2, 1.7))
+def test_two_point_obeys_the_theorems(number, log_gamma):
+    case = two_point(number, 10.0**log_gamma, nodes=801)
+    eps, L, L_hat, C = case.score_stability, case.fresh_loss, case.seen_loss, case.constant
+    assert case.root_gap == pytest.approx(math.sqrt(L) - math.sqrt(L_hat), abs=1e-9)
+    assert 0 <= case.root_gap <= eps * (1 + 1e-9) <= math.sqrt(case.gap) * (1 + 2e-9)
+    assert case.slack >= 1 - 1e-9
+    assert case.score_error == pytest.approx(L - C, abs=1e-10)
+    assert case.gap <= bounds.GAP(eps_stab=eps, seen_loss=L_hat) + 1e-12
+    sharp = bounds.SCORE_ERROR_SHARP(h=0, defect=C - L_hat, C_hat=L_hat, eps_stab=eps)
+    assert case.score_error <= sharp + 1e-12
+    assert case.score_error >= bounds.SCORE_ERROR_LOWER(seen_loss=L_hat, eps_stab=eps, C=C)
+
+
+def test_dropping_the_middle_term_of_theorem_3_is_refuted():
+    # Control: E l_sm <= h + eps² is an equality at N = 2 and false from N = 3 on.
+    for gamma in (0.25, 1.0, 4.0, 16.0):
+        for number in (3, 8, 64):
+            case = two_point(number, gamma)
+            assert case.score_error > case.stability * (1 + 1e-5)
+
+
+# Gaussian, only the mean is fitted
+
+
+@pytest.mark.parametrize(("variance", "slack"), [
+    (4.0, 1.581126), (1.0, 1.999994), (0.25, 3.162276)])
+def test_gaussian_mean_slack_digits(variance, slack):
+    assert gaussian_mean(100, variance).slack == pytest.approx(slack, abs=6e-7)
+    limit = bounds.GAUSSIAN_MEAN_SLACK(snr=1 / variance, data_variance=1)
+    assert gaussian_mean(10**6, variance).slack == pytest.approx(limit, rel=1e-6)
+
+
+def simulated(fit, number, d, mu, lam, variance, replicates=200, inner=100):
+    """Replicates of (stability, L, L̂) by Monte Carlo over data sets, for affine scores on R^d.
+
+    ``fit(data)`` maps ``(..., N, d)`` to the centre and variance of the fitted Gaussian.
+    """
+    generator = np.random.default_rng(11)
+    shape = (replicates, inner)
+    data = math.sqrt(lam) * generator.standard_normal((*shape, number, d))
+    fresh = math.sqrt(lam) * generator.standard_normal((*shape, d))
+    noise = generator.standard_normal((*shape, d))
+    x = mu * fresh + math.sqrt(variance) * noise
+    g = -noise / math.sqrt(variance)
+    other = data.copy()
+    other[..., 0, :] = fresh
+    scores = []
+    for sample in (data, other):
+        centre, spread = fit(sample)
+        scores.append(-(x - mu * centre) / (mu**2 * spread + variance))
+    s, s_i = scores
+    return [estimates.mean((v**2).sum(-1).mean(1)) for v in (s - s_i, s - g, s_i - g)]
+
+
+def assert_contains(found, case):
+    for estimate, value in zip(found, case[:3], strict=True):
+        assert abs(estimate.value - value) < estimate.half_width(1e-5)
+
+
+def test_gaussian_mean_by_monte_carlo():
+    settings_ = {"number": 5, "mu": 0.8, "lam": 2.0, "variance": 0.5}
+    found = simulated(lambda s: (s.mean(-2), 2.0), d=3, **settings_)
+    case = gaussian_mean(5, 0.5, mean_scale=0.8, data_variance=2.0, dimension=3)
+    assert_contains(found, case)
+    assert case.gap == pytest.approx(5 * case.stability, rel=1e-12)
+    assert case.score_error == pytest.approx(case.fresh_loss - case.constant, rel=1e-12)
+
+
+# Gaussian, mean and variance are fitted
+
+
+@pytest.mark.parametrize(("number", "stability", "fresh", "seen"), [
+    (10, 0.022217394374, 0.563322151448, 0.449033861534),
+    (30, 0.0023232839086, 0.5181809903658, 0.4832056879127)])
+def test_gaussian_affine_digits(number, stability, fresh, seen):
+    case = gaussian_affine(number, 1.0)
+    assert case[:3] == pytest.approx((stability, fresh, seen), rel=5e-11, abs=0)
+    assert case.constant == 0.5
+
+
+def test_gaussian_affine_first_order():
+    assert 100**2 * gaussian_affine(100, 4.0).stability == pytest.approx(0.156791, abs=6e-7)
+    for variance in (1.0, 4.0):
+        v, N = 1 + variance, 10**4
+        case = gaussian_affine(N, variance)
+        V = 2 / v**2 + (12 + 4 * variance) / v**4 + 4 / v**3
+        assert N**2 * case.stability == pytest.approx(V, rel=2e-3)
+        assert N * case.gap == pytest.approx(2 * (1 / v**2 + 2 / v**3), rel=2e-3)
+    assert gaussian_affine(10**4, 1.0).slack == pytest.approx(2.0, rel=1e-3)
+
+
+@pytest.mark.parametrize("number", [30, 100, 1000])
+@pytest.mark.parametrize("variance", [0.25, 1.0, 4.0])
+def test_gaussian_affine_has_converged(number, variance):
+    np.testing.assert_allclose(gaussian_affine(number, variance)[:4],
+                               gaussian_affine(number, variance, nodes=32)[:4], rtol=1e-11)
+
+
+def test_gaussian_affine_by_monte_carlo():
+    found = simulated(lambda s: (s.mean(-2), s.var(-2)), 8, 1, 0.8, 2.0, 0.9)
+    assert_contains(found, gaussian_affine(8, 0.9, mean_scale=0.8, data_variance=2.0, nodes=32))
+
+
+def test_gaussian_affine_sees_the_product_of_scales():
+    one = gaussian_affine(20, 0.7, mean_scale=0.5, data_variance=4.0)
+    np.testing.assert_allclose(one, gaussian_affine(20, 0.7), rtol=1e-13)
+
+
+@pytest.mark.parametrize("degrees", [1, 2, 8, 998])
+def test_chi_square_moments(degrees):
+    q, weights = _chi_square_rule(degrees, 24)
+    for power in range(5):
+        moment = math.prod(degrees + 2 * k for k in range(power))
+        assert weights @ q**power == pytest.approx(moment, rel=1e-10)
+
+
+# Wrong input
+
+
+def test_wrong_input():
+    for number in (0, -1):
+        with pytest.raises(ValueError, match="number"):
+            two_point(number, 1.0)
+        with pytest.raises(ValueError, match="number"):
+            gaussian_mean(number, 1.0)
+    with pytest.raises(ValueError, match="number must be at least 3"):
+        gaussian_affine(2, 1.0)
+    for bad in (0.0, -1.0, math.nan, math.inf):
+        with pytest.raises(ValueError, match="snr"):
+            two_point(2, bad)
+        for function in (gaussian_mean, gaussian_affine):
+            with pytest.raises(ValueError, match=r"^variance"):
+                function(5, bad)
+            with pytest.raises(ValueError, match="mean_scale"):
+                function(5, 1.0, mean_scale=bad)
+            with pytest.raises(ValueError, match="data_variance"):
+                function(5, 1.0, data_variance=bad)
+    with pytest.raises(ValueError, match="dimension"):
+        gaussian_mean(5, 1.0, dimension=0)
+    with pytest.raises(ValueError, match="nodes"):
+        two_point(5, 1.0, nodes=1)
+
+
+def test_root_gap_does_not_cancel():
+    case = ExactCase(1e-30, 1.0 + 2e-15, 1.0, 0.0, 0.0, 0.0)
+    assert case.root_gap == pytest.approx(case.gap / 2, rel=1e-12, abs=0)
+
+
+@pytest.mark.parametrize("number", (1, 2, 8, 64, 1024))
+@pytest.mark.parametrize("snr", (0.1, 1.0, 16.0))
+def test_lemma_4_is_an_equality_for_two_points(number, snr):
+    case = two_point(number, snr)
+    assert number * case.move == pytest.approx(case.gap, rel=1e-9)
+
+
+def test_move_of_two_points_oracles():
+    assert two_point(8, 1.0).move == pytest.approx(0.0127260723684, rel=1e-11)
+    assert two_point(64, 1.0).move == pytest.approx(1.57450807458e-4, rel=1e-11)
+
+
+@pytest.mark.parametrize("number, move", ((10, 0.01142882899), (30, 0.0011658434151)))
+def test_lemma_4_is_an_equality_for_affine_scores(number, move):
+    case = gaussian_affine(number, 1.0, nodes=32)
+    assert case.move == pytest.approx(move, rel=1e-9)
+    assert number * case.move == pytest.approx(case.gap, rel=1e-9)
+
+
+def test_lemma_4_is_an_equality_for_the_mean_only_fit():
+    case = gaussian_mean(20, 0.5, data_variance=2.0, dimension=3)
+    assert 20 * case.move == pytest.approx(case.gap, rel=1e-12)
