@@ -19,6 +19,7 @@ import torch
 
 from score_stability.empirical import EmpiricalScore
 from score_stability.process import OrnsteinUhlenbeck
+from score_stability.exact_law import Start, sampler_law
 from score_stability.sampling import kappa_grid, sample
 
 HEAT = OrnsteinUhlenbeck(0.0)
@@ -109,6 +110,23 @@ def broadcast(data: torch.Tensor, x: torch.Tensor, variance: float) -> Work:
     return work
 
 
+def dense_law(score: EmpiricalScore, times: np.ndarray, start: Start) -> Work:
+    """The law on one fixed grid, wide enough for the start and fine enough for the last step."""
+    spacing, half = 0.5 * float(np.sqrt(2 * -np.diff(times)[-1])), 6.5 * start.variance**0.5
+    grid = torch.arange(-half, half, spacing, dtype=torch.float64)
+
+    def work() -> torch.Tensor:
+        density = torch.from_numpy(np.exp(start.log(grid.numpy())))
+        for a, b in zip(times[:-1].tolist(), times[1:].tolist(), strict=True):
+            centres = grid + 2 * (a - b) * score(grid[:, None], a)[:, 0]
+            kernel = (grid[:, None] - centres).square_().mul_(-0.25 / (a - b))
+            density = kernel.clamp_(min=-600).exp_() @ density
+            density *= spacing / np.sqrt(4 * np.pi * (a - b))
+        return density
+
+    return work
+
+
 def ratios() -> list[Ratio]:
     result = []
 
@@ -162,6 +180,14 @@ def ratios() -> list[Ratio]:
 
     result.append(Ratio(f"sampler / its {len(times) - 1} score calls", str(sizes), chain, calls,
                         1.4))
+
+    line_score = EmpiricalScore(problem(40, 1, 1)[0], HEAT)
+    times, law_start = kappa_grid(0.1, 1e-2, 5.0).times, Start(0.0, 11.0)
+    result.append(Ratio(
+        f"exact law, {len(times) - 1} steps: fixed dense grid / library", "(40, -, 1)",
+        dense_law(line_score, times, law_start),
+        lambda: sampler_law(line_score, HEAT, times, law_start, cover=(-6.5, 6.5), refine=1),
+        12, at_least=True))
     return result
 
 

@@ -482,3 +482,49 @@ def test_what_has_no_constant_says_so():
                  lambda: target.posterior_mean(None, 1.0), lambda: target._posterior_variance(1.0)):
         with pytest.raises(NotImplementedError):
             call()
+
+
+# Entropy and quadrature on the line
+
+
+@alphas
+@pytest.mark.parametrize("name", [name for name in MAKERS if name != "mixture, plane"])
+@pytest.mark.parametrize("t", [0.01, 0.3, 3.0])
+def test_entropy_obeys_de_bruijn(name, alpha, t):
+    # dH/dt = I(p_t) − alpha d.
+    target = MAKERS[name](OrnsteinUhlenbeck(alpha))
+    h = 1e-4 * t
+    slope = (target.entropy(t + h) - target.entropy(t - h)) / (2 * h)
+    expected = target.fisher_information(t) - alpha * target.dimension
+    assert slope == pytest.approx(expected, rel=1e-6, abs=1e-6 * target.dimension / t)
+
+
+@pytest.mark.parametrize("name", ["mixture, line", "two-point", "interval"])
+def test_line_rule(name):
+    target = MAKERS[name](HEAT)
+    for t in (1e-3, 0.1, 2.0):
+        x, weights = target.line_rule(t)
+        assert weights.sum() == pytest.approx(1, abs=1e-12)
+        squares = target.score(torch.from_numpy(x)[:, None], t).numpy()[:, 0]**2
+        assert weights @ squares == pytest.approx(target.fisher_information(t), rel=1e-9)
+        low, high = target.interval(t)
+        assert (x[0], x[-1]) == (low, high)
+        finer = target.line_rule(t, spacing=1e-3)[0]
+        assert np.diff(finer).max() <= 1e-3 * (1 + 1e-9) and finer.size > x.size
+
+
+def test_entropy_of_gaussians():
+    one, two = Gaussian(0.0, 0.7, HEAT), Gaussian([0.0, 1.0], [0.7, 0.7], HEAT)
+    assert one.entropy(0.1) == pytest.approx(0.5 * math.log(2 * math.pi * math.e * 0.9), rel=1e-12)
+    assert two.entropy(0.1) == pytest.approx(2 * one.entropy(0.1), rel=1e-12)
+    mixture = GaussianMixture([1.0], [[0.0]], 0.7, HEAT)
+    assert mixture.entropy(0.1) == pytest.approx(one.entropy(0.1), rel=1e-12)
+    assert one.interval(0.1, 2.0) == mixture.interval(0.1, 2.0)
+
+
+def test_wrong_input_of_the_line_rule():
+    for name in ("gaussian", "mixture, plane", "circle", "sphere"):
+        with pytest.raises(ValueError, match="is not a law on the line"):
+            MAKERS[name](HEAT).line_rule(0.1)
+    with pytest.raises(ValueError, match="spacing must be positive"):
+        TwoPoint(HEAT).line_rule(0.1, spacing=0.0)

@@ -2,8 +2,8 @@
 
 The modules are the boxes of the paper's component map and import downwards only:
 ``statements`` · ``runtime`` · ``estimates`` · ``process`` · ``weighting`` · ``targets`` ·
-``datasets`` · ``empirical`` · ``sampling`` · ``exact_cases`` · ``stability`` · ``bounds`` ·
-``memorisation`` · ``plots``.
+``datasets`` · ``empirical`` · ``sampling`` · ``divergences`` · ``exact_law`` · ``exact_cases`` ·
+``stability`` · ``bounds`` · ``memorisation`` · ``plots``.
 
 Conventions. Points ``x`` are ``(M, d)``, data ``(N, d)``, a time is a float or ``(M,)``.
 A *score function* is any callable ``score(x, t) -> (M, d)``; an *algorithm* is any callable

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 
@@ -29,6 +31,12 @@ def gauss_legendre(start: float, end: float, nodes: int = 400) -> tuple[np.ndarr
         raise ValueError(f"start must be below end; got {start}, {end}")
     if nodes < 1:
         raise ValueError(f"nodes must be at least 1; got {nodes}")
-    points, weights = np.polynomial.legendre.leggauss(nodes)
+    points, weights = _legendre(nodes)
     half = 0.5 * (end - start)
     return start + half * (points + 1.0), half * weights
+
+
+@lru_cache(maxsize=32)
+def _legendre(nodes: int) -> tuple[np.ndarray, np.ndarray]:
+    # An eigenvalue problem of this size: a sweep over times asks for it again and again.
+    return np.polynomial.legendre.leggauss(nodes)

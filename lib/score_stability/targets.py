@@ -84,15 +84,18 @@ class Target:
         """Below this length p_t is smooth (laws on the line)."""
         return math.sqrt(self.process.variance(t))
 
-    def line_rule(self, t: float) -> tuple[np.ndarray, np.ndarray]:
+    def line_rule(self, t: float, spacing: float = math.inf) -> tuple[np.ndarray, np.ndarray]:
         """Nodes x and weights w with Σ w f(x) ≈ E f(X_t), for a law on the line.
 
-        Trapezoid rule over ``interval(t)`` with an eighth of the finest Gaussian's deviation as
-        spacing; for smooth f its error is rounding.
+        Trapezoid rule over ``interval(t)``, nodes an eighth of the finest Gaussian's deviation
+        apart, or ``spacing`` if that is less (where f is rougher than p_t). For smooth f its error
+        is rounding.
         """
+        if not spacing > 0:
+            raise ValueError(f"spacing must be positive; got {spacing}")
         low, high = self.interval(t)
-        x, step = np.linspace(low, high, 2 + math.ceil(8 * (high - low) / self._finest_scale(t)),
-                              retstep=True)
+        spacing = min(spacing, self._finest_scale(t) / 8)
+        x, step = np.linspace(low, high, 2 + math.ceil((high - low) / spacing), retstep=True)
         return x, step * np.exp(self.log_density(torch.from_numpy(x)[:, None], t).numpy())
 
     def entropy(self, t: float) -> float:
@@ -347,6 +350,15 @@ class Torus(Target):
         one = -(radius**2 + mu**2) / (2 * variance) + log_i0 - math.log(2 * math.pi * variance)
         return one.sum(1)
 
+    def entropy(self, t: float) -> float:
+        """Sum over the circles of −∫ 2 pi r p_t log p_t dr."""
+        mu, sigma = self.process.mean_scale(t), math.sqrt(self.process.variance(t))
+        radius, weights = gauss_legendre(max(0.0, mu - 12 * sigma), mu + 12 * sigma)
+        one = Torus(1, self.process)
+        x = torch.from_numpy(np.stack((radius, np.zeros_like(radius)), 1))
+        log_p = one.log_density(x, t).numpy()
+        return -self.circles * float((2 * math.pi * weights * radius * np.exp(log_p)) @ log_p)
+
     def _circle_moments(self, t: float) -> dict[str, float]:
         """C_1, A_1, A_2, R_1, R_2 of one circle in denoiser units."""
         mu, variance = float(self.process.mean_scale(t)), float(self.process.variance(t))
@@ -426,6 +438,14 @@ class Sphere(Target):
         log_ratio = k + torch.log(-torch.expm1(-2 * k) / (2 * k))
         return (-(norm**2 + (mu * self.radius) ** 2) / (2 * variance) + log_ratio
                 - 1.5 * math.log(2 * math.pi * variance))
+
+    def entropy(self, t: float) -> float:
+        """−∫ 4 pi r² p_t log p_t dr."""
+        a, sigma = self.process.mean_scale(t) * self.radius, math.sqrt(self.process.variance(t))
+        norm, weights = gauss_legendre(max(0.0, a - 12 * sigma), a + 12 * sigma)
+        x = torch.from_numpy(np.stack((norm, 0 * norm, 0 * norm), 1))
+        log_p = self.log_density(x, t).numpy()
+        return -float((4 * math.pi * weights * norm**2 * np.exp(log_p)) @ log_p)
 
     def _moments(self, t: float) -> list[float]:
         """E[r^j |x̃ − m|²] for j = 0, 1, 2."""

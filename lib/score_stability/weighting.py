@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from .quadrature import gauss_legendre
+
 
 @dataclass(frozen=True)
 class TimeWeighting:
@@ -85,6 +87,5 @@ def _gauss_legendre_log(start: float, end: float, nodes: int) -> tuple[np.ndarra
         raise ValueError(f"start and end must satisfy 0 < start < end; got {start}, {end}")
     if nodes < 1:
         raise ValueError(f"nodes must be at least 1; got {nodes}")
-    points, weights = np.polynomial.legendre.leggauss(nodes)
-    centre, half = 0.5 * np.log(start * end), 0.5 * np.log(end / start)
-    return np.exp(centre + half * points), half * weights
+    points, weights = gauss_legendre(float(np.log(start)), float(np.log(end)), nodes)
+    return np.exp(points), weights

@@ -1,0 +1,671 @@
+"""The exact law of a sampler on the line, without Monte Carlo, and the sums that bound its KL.
+
+A noisy step maps a density q to ∫ q(y) N(· ; m(y), v) dy, m the mean of the step. The integral is
+a trapezoid rule in the variable xi(y) = y/sd_before + m(y)/sd_after: its nodes are dense where q is
+narrow and where m is steep (between two data points), and its error is exponentially small. Only
+logarithms are stored, so that tails and gaps are right relative to themselves, whatever underflows.
+A noiseless step is inverted: log q(m(y)) − log m'(y).
+
+Scores are callables ``score(x, t)``, ``(M, 1) -> (M, 1)``; everything here has d = 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from . import divergences
+from .empirical import EmpiricalScore
+from .process import OrnsteinUhlenbeck
+from .sampling import Scheme, Score, Step, TwoStageStep, euler_maruyama, step_pairs, steps_of
+
+# Sources e^-36 below the largest contribution to a target are left out: 2e-16 each.
+_CUT = 36.0
+_BLOCK = 16  # neighbouring targets that share one window of sources
+_PAD = 9.0  # standard deviations kept on each side
+_ENTRIES = 2**21  # kernel entries held at once
+
+
+class Start(NamedTuple):
+    """The sampler's initial law on the line: N(mean, variance), or ``log_density`` ``(n,)->(n,)``
+    whose mass lies within 9 √variance of the mean."""
+
+    mean: float
+    variance: float
+    log_density: Callable[[np.ndarray], np.ndarray] | None = None
+
+    def log(self, y: np.ndarray) -> np.ndarray:
+        """log density at y."""
+        if self.log_density is not None:
+            return np.asarray(self.log_density(y))
+        return -0.5 * ((y - self.mean) ** 2 / self.variance + math.log(2 * math.pi * self.variance))
+
+
+def matched_start(target: Any, horizon: float) -> Start:
+    """The Gaussian with the mean and the variance of p_T, T = ``horizon``."""
+    x, weights = target.line_rule(horizon)
+    mean = float(weights @ x)
+    return Start(mean, float(weights @ (x - mean) ** 2))
+
+
+def exact_start(law: Any, horizon: float) -> Start:
+    """p_T itself; ``law`` has ``line_rule`` and ``log_density`` (any target on the line)."""
+    mean, variance, _ = matched_start(law, horizon)
+    return Start(mean, variance, lambda y: _log_density(law, y, horizon))
+
+
+def _log_density(law: Any, y: np.ndarray, t: float) -> np.ndarray:
+    return law.log_density(torch.from_numpy(np.ascontiguousarray(y))[:, None], t).numpy()
+
+
+@dataclass(frozen=True)
+class Law:
+    """A density on the line as log density at nodes, with the weights of a quadrature rule.
+
+    ∫ f ≈ Σ weights f(nodes), so E f(Y) ≈ Σ weights exp(log_density) f(nodes).
+    """
+
+    nodes: np.ndarray
+    weights: np.ndarray
+    log_density: np.ndarray
+
+    @property
+    def density(self) -> np.ndarray:
+        """The density at the nodes."""
+        return np.exp(self.log_density)
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """weights × density: E f(Y) = probabilities @ f(nodes)."""
+        return self.weights * self.density
+
+    @property
+    def mass_defect(self) -> float:
+        """1 − total mass: what the truncation and the quadrature have lost."""
+        return 1.0 - float(self.probabilities.sum())
+
+    def moments(self) -> tuple[float, float]:
+        """Mean and variance."""
+        p = self.probabilities
+        mean = float(p @ self.nodes)
+        return mean, float(p @ (self.nodes - mean) ** 2)
+
+    def at(self, x: Any) -> np.ndarray:
+        """log density at x by cubic interpolation of the log density; x within the nodes."""
+        from scipy.interpolate import CubicSpline
+
+        x = np.asarray(x, dtype=np.float64)
+        if x.size and not (self.nodes[0] <= x.min() and x.max() <= self.nodes[-1]):
+            raise ValueError(f"x must lie in [{self.nodes[0]:g}, {self.nodes[-1]:g}]: "
+                             "widen cover")
+        return CubicSpline(self.nodes, self.log_density)(x)
+
+
+def score_and_slope(score: Score) -> Callable[[np.ndarray, float], tuple[np.ndarray, np.ndarray]]:
+    """(y, t) -> (s, ds/dy), all ``(n,)``: in closed form for an empirical score.
+
+    s' = −1/sigma² + mu² Var_w(x_i)/sigma⁴ there; otherwise an eighth-order difference with steps
+    sigma_t/200, relative error about 1e-12 where the score is smooth at that scale.
+    """
+    if isinstance(score, EmpiricalScore):
+        data, process = score.data.numpy(), score.process
+        if data.shape[1] != 1:
+            raise ValueError(f"score must live on the line; its data have dimension "
+                             f"{data.shape[1]}")
+        points = np.sort(data[:, 0])
+        powers = np.stack((np.ones_like(points), points, points**2), 1)
+        middles = 0.5 * (points[1:] + points[:-1])
+
+        def closed(y: np.ndarray, t: float) -> tuple[np.ndarray, np.ndarray]:
+            mu, variance = process.mean_scale(t), process.variance(t)
+            # (mu x_i/variance) y − (mu x_i)²/(2 variance): the quadratic term in y cancels. The
+            # nearest point has the largest weight.
+            slope, offset = points * (mu / variance), (mu * points) ** 2 / (2 * variance)
+            nearest = np.searchsorted(middles, y / mu)
+            weights = np.multiply.outer(y, slope)
+            weights -= offset
+            weights -= (y * slope[nearest] - offset[nearest])[:, None]
+            np.maximum(weights, -600.0, out=weights)
+            np.exp(weights, out=weights)
+            total, first, second = (weights @ powers).T
+            mean = first / total
+            spread = np.maximum(second / total - mean**2, 0.0)
+            return (mu * mean - y) / variance, (mu**2 * spread / variance - 1) / variance
+
+        return closed
+
+    process = getattr(score, "process", None) or getattr(
+        getattr(score, "__self__", None), "process", None)
+    offsets = np.array([-4, -3, -2, -1, 0, 1, 2, 3, 4])
+    coefficients = np.array([1 / 280, -4 / 105, 1 / 5, -4 / 5, 0, 4 / 5, -1 / 5, 4 / 105, -1 / 280])
+
+    def differences(y: np.ndarray, t: float) -> tuple[np.ndarray, np.ndarray]:
+        sigma = math.sqrt(process.variance(t) if process is not None else min(2 * t, 1.0))
+        h = sigma / 200
+        points = (y[:, None] + h * offsets).reshape(-1, 1)
+        values = score(torch.from_numpy(points), t)
+        if tuple(values.shape) != points.shape:
+            raise ValueError(f"score must return shape {points.shape}; got {tuple(values.shape)}")
+        values = values.detach().numpy().reshape(-1, 9)
+        return values[:, 4], values @ coefficients / h
+
+    return differences
+
+
+def _step_map(step: Step | TwoStageStep, slope_score: Any, a: float, b: float) -> Any:
+    """y -> (m(y), m'(y)) of one step."""
+
+    def mean(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        s, ds = slope_score(y, a)
+        m, dm = step.A * y + step.B * s, step.A + step.B * ds
+        if isinstance(step, TwoStageStep):
+            ahead, d_ahead = (step.predictor.A * y + step.predictor.B * s,
+                              step.predictor.A + step.predictor.B * ds)
+            s, ds = slope_score(ahead, b)
+            m, dm = m + step.C * s, dm + step.C * ds * d_ahead
+        return m, dm
+
+    return mean
+
+
+def _invert(function: Any, targets: np.ndarray, table: np.ndarray, values: np.ndarray,
+            slopes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Solve function(y) = target for an increasing function by safeguarded Newton steps.
+
+    ``table`` holds points that bracket every solution. Returns y, function values and slopes.
+    """
+    cell = np.clip(np.searchsorted(values, targets, side="right") - 1, 0, table.size - 2)
+    low, high = table[cell], table[cell + 1]
+    width, rise = high - low, values[cell + 1] - values[cell]
+    # Cubic Hermite interpolation of the inverse gives the first guess.
+    t = np.clip((targets - values[cell]) / rise, 0.0, 1.0)
+    y = (low + width * t**2 * (3 - 2 * t) + rise * t * (1 - t)
+         * ((1 - t) / slopes[cell] - t / slopes[cell + 1]))
+    y = np.where((y > low) & (y < high), y, low + t * width)
+    tolerance = 1e-13 * np.maximum(np.abs(table[0]), np.abs(table[-1]))
+    value, slope = function(y)
+    active = np.arange(y.size)
+    for _ in range(80):
+        gap = value[active] - targets[active]
+        above = gap > 0
+        high[active[above]] = y[active[above]]
+        low[active[~above]] = y[active[~above]]
+        change = -gap / slope[active]
+        proposal = y[active] + change
+        outside = ~((proposal >= low[active]) & (proposal <= high[active]))
+        middle = 0.5 * (low[active] + high[active])
+        proposal = np.where(outside, middle, proposal)
+        moved = np.abs(proposal - y[active])
+        y[active] = proposal
+        value[active], slope[active] = function(proposal)
+        active = active[moved > tolerance]
+        if active.size == 0:
+            break
+    return y, value, slope
+
+
+def _log_convolve(targets: np.ndarray, centres: np.ndarray, log_weights: np.ndarray,
+                  v: float) -> np.ndarray:
+    """log Σ_j exp(log_weights_j) N(target_i; centre_j, v) for increasing targets.
+
+    For centres in increasing order the sources that matter to a target, those within e^-36 of the
+    largest, move to the right with the target: if j < j' and j' outweighs j at one target, it
+    does so at every target further right. So the windows of every 16th target bracket all others,
+    and the kernel is banded without any assumption on tails.
+    """
+    if (np.diff(centres) < 0).any():
+        order = np.argsort(centres, kind="stable")
+        centres, log_weights = centres[order], log_weights[order]
+    finite = log_weights > -np.inf
+    centres, log_weights = centres[finite], log_weights[finite]
+    scale = 1.0 / math.sqrt(2 * v)
+    y, z, n = targets * scale, centres * scale, centres.size
+    anchors = np.append(np.arange(0, y.size, _BLOCK), y.size - 1)
+    low, high = np.empty(anchors.size, dtype=int), np.empty(anchors.size, dtype=int)
+    top = np.empty(anchors.size)
+    rows = max(1, _ENTRIES // n)
+    for start in range(0, anchors.size, rows):
+        part = slice(start, start + rows)
+        exponent = np.subtract.outer(y[anchors[part]], z)
+        np.multiply(exponent, exponent, out=exponent)
+        np.subtract(log_weights, exponent, out=exponent)
+        top[part] = exponent.max(1)
+        inside = exponent > top[part][:, None] - _CUT
+        low[part] = inside.argmax(1)
+        high[part] = n - inside[:, ::-1].argmax(1)
+    low, width = low[:-1], high[1:] - low[:-1]
+    # The exponents of a block are a product of matrices, with y and z relative to the block; the
+    # largest exponent, interpolated between the anchors, is taken out so that nothing overflows.
+    count = -y.size % _BLOCK
+    blocks = np.append(y, np.full(count, y[-1])).reshape(-1, _BLOCK)
+    reference = np.interp(blocks, y[anchors], top)
+    origin = blocks.mean(1, keepdims=True)
+    blocks = blocks - origin
+    left = np.stack((2 * blocks, np.ones_like(blocks), -(blocks**2) - reference), 2)
+    out = np.empty_like(blocks)
+    order = np.argsort(width, kind="stable")  # blocks of similar width are computed together
+    sorted_width, position = width[order], 0
+    while position < order.size:
+        limit = 1.2 * sorted_width[position] + 16
+        stop = min(int(np.searchsorted(sorted_width, limit, side="right")),
+                   position + max(1, int(_ENTRIES // (_BLOCK * limit))))
+        group, length = order[position:stop], sorted_width[stop - 1]
+        position = stop
+        offsets = np.arange(length)
+        index = np.minimum(low[group][:, None] + offsets, n - 1)
+        near = z[index] - origin[group]
+        weight = np.where(offsets < width[group][:, None], log_weights[index], -1e9)
+        right = np.stack((near, weight - near**2, np.ones_like(near)), 1)
+        exponent = left[group] @ right
+        np.maximum(exponent, -100.0, out=exponent)
+        np.exp(exponent, out=exponent)
+        out[group] = np.log(exponent.sum(2))
+    result = (out + reference).reshape(-1)[:y.size]
+    return result - 0.5 * math.log(2 * math.pi * v)
+
+
+def _rule(function: Any, low: float, high: float, before: float, after: float,
+          resolution: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Nodes, weights and m(nodes) of the trapezoid rule for ∫ q(y) N(· ; m(y), after²) dy."""
+    # Wide steps need few nodes; a few more cost nothing there.
+    spacing = min(resolution * before, (high - low) / 200)
+    y = low + spacing * np.arange(math.ceil((high - low) / spacing) + 1)
+    m, slope = function(y)
+    steepest = float(np.abs(slope).max())
+    # Equal steps do where the map is nowhere steep.
+    if steepest * before <= 1.33 * after:
+        return y, np.full(y.size, spacing), m
+    if slope.min() <= 0:
+        spacing = resolution / math.hypot(1 / before, steepest / after)
+        y = low + spacing * np.arange(math.ceil((high - low) / spacing) + 1)
+        return y, np.full(y.size, spacing), function(y)[0]
+
+    def xi(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        m, slope = function(y)
+        return y / before + m / after, 1 / before + slope / after
+
+    values, slopes = y / before + m / after, 1 / before + slope / after
+    spacing = 0.7 * resolution  # a bent map needs more nodes than a straight one
+    targets = values[0] + spacing * np.arange(1, math.floor((values[-1] - values[0]) / spacing))
+    y, value, slope = _invert(xi, targets, y, values, slopes)
+    return y, spacing / slope, after * (value - y / before)
+
+
+def sampler_law(score: Score, process: OrnsteinUhlenbeck, times: Any, start: Start, *,
+                cover: tuple[float, float], scheme: Scheme = euler_maruyama,
+                resolution: float = 0.6, refine: int = 8, score_at_end: bool = False,
+                path: bool = False) -> Law | list[Law]:
+    """The law of the sampler's output on the line; with ``path=True`` the laws of Y_0 … Y_K.
+
+    Every log density is right relative to itself on at least ``cover`` = (low, high). Noisy
+    schemes: nodes of each step at ``resolution`` widths of its integrand (halve it to see the
+    error); the output is tabulated ``refine`` times finer than its last noise. Deterministic
+    schemes: exact inversion at nodes √(variance at the last time)/(2 refine) apart.
+
+    Raises ``ValueError`` for wrong times, cover, resolution or start variance, for a scheme that
+    needs the score at the last time (unless ``score_at_end``), for a scheme with and without noise
+    in turn, and for a deterministic map that is not monotone.
+    """
+    low, high = float(cover[0]), float(cover[1])
+    if not -math.inf < low < high < math.inf:
+        raise ValueError(f"cover must be (low, high), finite and increasing; got {cover}")
+    if not 0 < resolution <= 1.5:
+        raise ValueError(f"resolution must be in (0, 1.5]; got {resolution}")
+    if not 0 < start.variance < math.inf:
+        raise ValueError(f"start must have a positive, finite variance; got {start.variance}")
+    if refine < 1:
+        raise ValueError(f"refine must be at least 1; got {refine}")
+    steps = steps_of(scheme, process, times, score_at_end=score_at_end)
+    noisy = [step.v > 0 for _, _, step in steps]
+    if any(noisy) and not all(noisy):
+        raise ValueError("scheme must have noise in every step or in none")
+    slope_score = score_and_slope(score)
+    if not noisy[0]:
+        if path:
+            raise ValueError("path=True needs a scheme with noise")
+        return _deterministic(steps, slope_score, process, start, (low, high), refine)
+    return _stochastic(steps, slope_score, process, start, (low, high), resolution, refine, path)
+
+
+def _stochastic(steps: Any, slope_score: Any, process: OrnsteinUhlenbeck, start: Start,
+                cover: tuple[float, float], resolution: float, refine: int, path: bool) -> Any:
+    before = math.sqrt(start.variance)
+    low = min(start.mean - _PAD * before, cover[0])
+    high = max(start.mean + _PAD * before, cover[1])
+    density: Callable[[np.ndarray], np.ndarray] = start.log
+    laws = []
+    for a, b, step in steps:
+        after = math.sqrt(step.v)
+        function = _step_map(step, slope_score, a, b)
+        y, weights, centres = _rule(function, low, high, before, after, resolution)
+        log_q = density(y)
+        if path:
+            laws.append(Law(y, weights, log_q))
+        log_weights = log_q + np.log(weights)
+        live = centres[log_weights > log_weights.max() - 50.0]
+        # Tails of the output come from sources nearly as far out, hence the margin of the cover.
+        margin = 6.0 * math.sqrt(process.variance(b))
+        low = min(live.min() - _PAD * after, cover[0] - margin)
+        high = max(live.max() + _PAD * after, cover[1] + margin)
+
+        def density(y: np.ndarray, centres: np.ndarray = centres,
+                    log_weights: np.ndarray = log_weights, v: float = step.v) -> np.ndarray:
+            return _log_convolve(y, centres, log_weights, v)
+
+        before = after
+    nodes, spacing = np.linspace(low, high, 2 + math.ceil(refine * (high - low) / before),
+                                 retstep=True)
+    law = Law(nodes, np.full(nodes.size, spacing), density(nodes))
+    return [*laws, law] if path else law
+
+
+def _deterministic(steps: Any, slope_score: Any, process: OrnsteinUhlenbeck, start: Start,
+                   cover: tuple[float, float], refine: int) -> Law:
+    # Forward: where the mass goes.
+    half = _PAD * math.sqrt(start.variance)
+    ends = np.array([start.mean - half, start.mean + half])
+    for a, b, step in steps:
+        ends = _step_map(step, slope_score, a, b)(ends)[0]
+    low, high = min(ends.min(), cover[0]), max(ends.max(), cover[1])
+    scale = math.sqrt(process.variance(steps[-1][1])) / (2 * refine)
+    nodes, spacing = np.linspace(low, high, 2 + math.ceil((high - low) / scale), retstep=True)
+    # Backward: y_K -> y_0, with the sum of log slopes.
+    y, log_slopes = nodes, np.zeros(nodes.size)
+    for a, b, step in reversed(steps):
+        function = _step_map(step, slope_score, a, b)
+        left, right = y[0], y[-1]
+        for _ in range(60):
+            value, slope = function(np.array([left, right]))
+            left -= max(0.0, 1.5 * (value[0] - y[0]) / abs(slope[0]) + 1e-9)
+            right += max(0.0, 1.5 * (y[-1] - value[1]) / abs(slope[1]) + 1e-9)
+            value, _ = function(np.array([left, right]))
+            if value[0] <= y[0] and value[1] >= y[-1]:
+                break
+        table = np.linspace(left, right, min(3000, 2 * y.size))
+        values, slopes = function(table)
+        if not (slopes > 0).all():
+            raise ValueError("scheme is not monotone on this grid, so its law cannot be inverted: "
+                             "use a smaller kappa")
+        y, _, slope = _invert(function, y, table, values, slopes)
+        log_slopes += np.log(slope)
+    return Law(nodes, np.full(nodes.size, spacing), start.log(y) - log_slopes)
+
+
+# ------------------------------------------------------------------------------------------------
+# Divergences of a law from a target
+
+
+def divergences_from(target: Any, t: float, law: Law) -> dict[str, float]:
+    """KL(p_t || law) "kl", KL(law || p_t) "reverse_kl", "tv" and "w1", on the law's own nodes.
+
+    t = 0 stands for the data law itself (evaluated at t = 1e-12; it needs a density).
+    """
+    log_p = _log_density(target, law.nodes, t if t > 0 else 1e-12)
+    return {"kl": divergences.kl(log_p, law.log_density, law.weights),
+            "reverse_kl": divergences.kl(law.log_density, log_p, law.weights, missing=1e-4),
+            "tv": divergences.total_variation(log_p, law.log_density, law.weights),
+            "w1": divergences.wasserstein_1(log_p, law.log_density, law.nodes, law.weights)}
+
+
+def kl_from(target: Any, t: float, law: Law) -> float:
+    """KL(p_t || law), nats; t = 0 stands for the data law itself."""
+    log_p = _log_density(target, law.nodes, t if t > 0 else 1e-12)
+    return divergences.kl(log_p, law.log_density, law.weights)
+
+
+def kl_at(target: Any, other: Any, t: float) -> float:
+    """KL(p_t || q_t) of two targets on the line (an empirical law is a mixture of atoms)."""
+    x, weights = target.line_rule(t)
+    other_low, other_high = other.interval(t)
+    # One rule fine and wide enough for both.
+    x = np.linspace(min(x[0], other_low), max(x[-1], other_high), 4 * x.size)
+    log_p, log_q = _log_density(target, x, t), _log_density(other, x, t)
+    return divergences.kl(log_p, log_q, np.full(x.size, x[1] - x[0]))
+
+
+# ------------------------------------------------------------------------------------------------
+# Girsanov with constant one: KL(p_eps || law) <= initial + score + discretisation + cross
+
+
+class GirsanovTerms(NamedTuple):
+    """The four terms; every one but ``cross`` is >= 0, and ``cross`` is 0 at alpha = 0."""
+
+    initial: float
+    score: float
+    discretisation: float
+    cross: float
+
+    @property
+    def total(self) -> float:
+        """The bound on KL(p_eps || law)."""
+        return self.initial + self.score + self.discretisation + self.cross
+
+
+def start_cost(target: Any, horizon: float, start: Start) -> float:
+    """KL(p_T || start)."""
+    x, weights = target.line_rule(horizon)
+    return float(weights @ (_log_density(target, x, horizon) - start.log(x)))
+
+
+def score_term(target: Any, score: Score, times: Any) -> float:
+    """Σ_k gamma_k E|s^ − s|²(X_{u_k}) with X from the target: l_sm of the measure tau_kappa."""
+    return sum((a - b) * _squared_error(target, score, a)[0] for a, b in step_pairs(times))
+
+
+def _squared_error(target: Any, score: Score, t: float) -> tuple[float, float, float]:
+    """E|e|², E<e, s> and E<e, X> at time t, e = score − s, for a target on the line."""
+    # An empirical score turns within sigma_t²/(distance of two data): nodes sigma_t/16 apart.
+    x, weights = target.line_rule(t, math.sqrt(target.process.variance(t)) / 16)
+    points = torch.from_numpy(x)[:, None]
+    truth = target.score(points, t).numpy()[:, 0]
+    error = score(points, t).numpy()[:, 0] - truth
+    return float(weights @ error**2), float(weights @ (error * truth)), float(weights @ (error * x))
+
+
+def discretisation_term(target: Any, times: Any, scheme: Scheme = euler_maruyama) -> float:
+    """What freezing over each step costs the *true* score: exact, no Monte Carlo, no constant.
+
+    At alpha = 0 (Euler–Maruyama and both exponential integrators): the error of a Riemann sum for
+    de Bruijn's identity, H(p_T) − H(p_eps) − Σ gamma_k I(p_{u_k}) >= 0. In general, with
+    delta = a − b, the integral over each step of
+
+        exponential integrator   I_b − (2 e^{−alpha delta} − 1) I_a
+        martingale integrator    I_b − e^{−2 alpha delta} I_a
+        DDPM                     (mu_b²/sigma_b⁴) (mmse_a − mmse_b)
+        Euler–Maruyama           alpha²/4 (M_a + M_b − 2 e^{−alpha delta} M_b) + alpha d (e^{alpha
+                                 delta} + e^{−alpha delta} − 2) + I_b − (2 e^{−alpha delta} − 1) I_a
+                                 − alpha e^{alpha delta} sigma_delta² I_a,   M_t = E|X_t|²
+
+    with ∫ I_t dt = H(p_a) − H(p_b) + alpha d (a − b). The target needs ``entropy`` and
+    ``score_matching_constant`` (Euler–Maruyama at alpha > 0 also a ``line_rule``). ``ValueError``
+    for other schemes.
+    """
+    process: OrnsteinUhlenbeck = target.process
+    alpha, d, name = process.alpha, target.dimension, scheme.__name__
+    known = ("ddpm", "euler_maruyama", "exponential_integrator", "martingale_integrator")
+    if name not in known:
+        raise ValueError(f"scheme must be one of {', '.join(known)}; got {name}")
+    pairs = step_pairs(times)
+    horizon, stop = pairs[0][0], pairs[-1][1]
+    fisher_integral = (target.entropy(horizon) - target.entropy(stop)
+                       + alpha * d * (horizon - stop))
+    if name == "ddpm":
+        # ∫ C_t dt = ∫ d/sigma_t² dt − ∫ I_t dt, and mu_t²/sigma_t⁴ = −½ d snr/dt.
+        total = fisher_integral - 0.5 * d * math.log(process.snr(stop) / process.snr(horizon))
+        for a, b in pairs:
+            mmse = target.score_matching_constant(a) / process.denoiser_to_score_units(a)
+            total += 0.5 * mmse * (process.snr(b) - process.snr(a))
+        return float(total)
+    total = fisher_integral
+    M = None
+    nodes, weights = np.polynomial.legendre.leggauss(12)
+    for a, b in pairs:
+        fisher, gamma = target.fisher_information(a), a - b
+        if alpha == 0:
+            total -= gamma * fisher
+        elif name == "martingale_integrator":
+            total -= 0.5 * process.variance(gamma) * fisher
+        else:
+            total -= fisher * (2 * -math.expm1(-alpha * gamma) / alpha - gamma)
+        if alpha > 0 and name == "euler_maruyama":
+            if M is None:
+                x, rule = target.line_rule(a)
+                M = float(rule @ x**2)
+            for w, delta in zip(0.5 * gamma * weights, 0.5 * gamma * (nodes + 1), strict=True):
+                decay, noise = math.exp(-alpha * delta), process.variance(delta)
+                earlier = (M - d * noise) / decay**2
+                total += w * (alpha**2 / 4 * (M + earlier - 2 * decay * earlier)
+                              + alpha * d * (decay + 1 / decay - 2)
+                              - alpha / decay * noise * fisher)
+            M = (M - d * process.variance(gamma)) * math.exp(2 * alpha * gamma)
+    return float(total)
+
+
+def girsanov_bound(target: Any, score: Score, times: Any, start: Start,
+                   scheme: Scheme = euler_maruyama) -> GirsanovTerms:
+    """The exact terms of KL(p_eps || law of the sampler) <= KL(p_T || start) + path cost.
+
+    The path cost splits without a factor 2: the true score is a martingale backwards in time, so
+    score error and discretisation are orthogonal (at alpha > 0 up to the ``cross`` term of the two
+    schemes that freeze other things than a martingale). ``target`` is a law on the line.
+    """
+    process: OrnsteinUhlenbeck = target.process
+    alpha = process.alpha
+    name = scheme.__name__
+    discretisation = discretisation_term(target, times, scheme)
+    total_score = cross = 0.0
+    nodes, weights = np.polynomial.legendre.leggauss(12)
+    for a, b in step_pairs(times):
+        error, with_score, with_state = _squared_error(target, score, a)
+        step = scheme(process, a, b)
+        # ∫ (coefficient of e)² over the step; for martingales and denoisers it is B²/(2v).
+        martingale = alpha == 0 or name in ("martingale_integrator", "ddpm")
+        total_score += (step.kl_weight if martingale else a - b) * error
+        if martingale:
+            continue
+        half = 0.5 * (a - b)
+        for w, delta in zip(half * weights, half * (nodes + 1), strict=True):
+            decay = math.exp(-alpha * delta)
+            cross += w * 2 * (1 - decay) * with_score
+            if name == "euler_maruyama":
+                cross -= w * alpha * ((1 / decay - 1) * with_state
+                                      + process.variance(delta) / decay * with_score)
+    initial = start_cost(target, float(times[0]), start)
+    return GirsanovTerms(initial, float(total_score), discretisation, float(cross))
+
+
+# ------------------------------------------------------------------------------------------------
+# Two samplers on one grid with one start: how far apart can their laws be?
+
+
+def chain_rule_bound(laws: list[Law], score: Score, other: Score, process: OrnsteinUhlenbeck,
+                     times: Any, scheme: Scheme = euler_maruyama) -> float:
+    """KL(law || law') <= Σ_k w_k E|s − s'|²(Y_k), w_k = B²/(2v), Y_k from the first sampler.
+
+    ``laws`` are those of ``sampler_law(score, …, path=True)``. Infinite for schemes without noise.
+    """
+    total = 0.0
+    for law, (a, _, step) in zip(laws, steps_of(scheme, process, times), strict=False):
+        points = torch.from_numpy(law.nodes)[:, None]
+        gap = (score(points, a) - other(points, a)).numpy()[:, 0]
+        total += step.kl_weight * float(law.probabilities @ gap**2)
+    return total
+
+
+def _forward(score: Score, process: OrnsteinUhlenbeck, times: Any, scheme: Scheme, start: Start,
+             nodes: int) -> Any:
+    """Nodes y_0, their masses, and (a, b, step) of a deterministic scheme with one stage."""
+    steps = steps_of(scheme, process, times, score_at_end=True)
+    if not all(isinstance(step, Step) for _, _, step in steps):
+        raise ValueError("scheme must have one stage")
+    half = _PAD * math.sqrt(start.variance)
+    y, spacing = np.linspace(start.mean - half, start.mean + half, nodes, retstep=True)
+    return y, spacing * np.exp(start.log(y)), steps
+
+
+def gronwall_w2_bound(score: Score, other: Score, process: OrnsteinUhlenbeck, times: Any,
+                      start: Start, *, cover: tuple[float, float], scheme: Scheme,
+                      nodes: int = 4001) -> float:
+    """W_2(law, law') <= Σ_k (Π_{j>k} L_j) B_k ‖s − s'‖_{L²(law'_k)}, L_j = sup |m_j'|.
+
+    Synchronous coupling, so the scheme may be noisy or not; ``law'`` is the sampler of ``other``.
+    The supremum is over ``cover`` widened by 6 sigma_t, on a grid of sigma_b/20.
+    """
+    steps = steps_of(scheme, process, times)
+    slope_score = score_and_slope(score)
+    noisy = steps[0][2].v > 0
+    if noisy:
+        laws = sampler_law(other, process, times, start, cover=cover, scheme=scheme, path=True)
+    else:
+        y, mass, _ = _forward(other, process, times, scheme, start, nodes)
+        other_slope = score_and_slope(other)
+    total = 0.0
+    for k, (a, b, step) in enumerate(steps):
+        if noisy:
+            y, mass = laws[k].nodes, laws[k].probabilities
+        points = torch.from_numpy(y)[:, None]
+        gap = (score(points, a) - other(points, a)).numpy()[:, 0]
+        widening = 6 * math.sqrt(process.variance(a))
+        grid = np.arange(cover[0] - widening, cover[1] + widening,
+                         math.sqrt(process.variance(b)) / 20)
+        slope = _step_map(step, slope_score, a, b)(grid)[1]
+        total = total * float(np.abs(slope).max()) + abs(step.B) * math.sqrt(float(mass @ gap**2))
+        if not noisy:
+            y = _step_map(step, other_slope, a, b)(y)[0]
+    return total
+
+
+def jacobian_tv_bound(score: Score, other: Score, process: OrnsteinUhlenbeck, times: Any,
+                      start: Start, *, scheme: Scheme, nodes: int = 8001,
+                      thetas: int = 5) -> float:
+    """TV of two noiseless samplers, no exponential: needs the slope of the score difference.
+
+    TV(law, law') <= Σ_k (B_k/2) ∫_0^1 ∫ |d/dx [q'_k (s − s')/(m_k^theta)']| dx dtheta, with
+    m^theta = (1 − theta) m' + theta m. The inner integral is a total variation: increments are
+    summed over the nodes, pushed forward with ``other``; Simpson's rule in theta. Raises
+    ``ValueError`` if a map is not increasing or the scheme has noise.
+    """
+    if thetas < 3 or thetas % 2 == 0:
+        raise ValueError(f"thetas must be odd and at least 3; got {thetas}")
+    y, mass, steps = _forward(other, process, times, scheme, start, nodes)
+    if any(step.v > 0 for _, _, step in steps):
+        raise ValueError("scheme must have no noise")
+    log_density = start.log(y)
+    slope_score, other_slope = score_and_slope(score), score_and_slope(other)
+    theta = np.linspace(0.0, 1.0, thetas)
+    simpson = np.ones(thetas)
+    simpson[1:-1:2], simpson[2:-1:2] = 4.0, 2.0
+    simpson /= simpson.sum()
+    total = 0.0
+    for a, b, step in steps:
+        s, slope = slope_score(y, a)
+        s_other, slope_other = other_slope(y, a)
+        ahead, derivative = step.A * y + step.B * s_other, step.A + step.B * slope_other
+        change = np.exp(log_density) * (s - s_other)
+        for weight, share in zip(simpson, theta, strict=True):
+            mixed = derivative + share * step.B * (slope - slope_other)
+            if not (mixed > 0).all():
+                raise ValueError("scheme must have increasing maps here: use a smaller kappa")
+            total += float(weight * 0.5 * step.B * np.abs(np.diff(change / mixed)).sum())
+        log_density = log_density - np.log(derivative)
+        y = ahead
+    return total
+
+
+def tv_between(law: Law, other: Law) -> float:
+    """TV of two laws with different nodes, on a common grid of their overlap."""
+    low, high = max(law.nodes[0], other.nodes[0]), min(law.nodes[-1], other.nodes[-1])
+    grid, spacing = np.linspace(low, high, 2 * max(law.nodes.size, other.nodes.size), retstep=True)
+    return divergences.total_variation(law.at(grid), other.at(grid),
+                                       np.full(grid.size, spacing))
+
+
+def kl_between(law: Law, other: Law) -> float:
+    """KL(law || other), the second interpolated (its nodes must cover those that carry mass)."""
+    here = (law.nodes >= other.nodes[0]) & (law.nodes <= other.nodes[-1])
+    return divergences.kl(law.log_density[here], other.at(law.nodes[here]), law.weights[here])

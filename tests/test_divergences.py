@@ -1,0 +1,123 @@
+"""Divergences against closed forms of Gaussians, invariants, wrong input."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from score_stability.divergences import (
+    energy_distance,
+    frechet_distance,
+    gaussian_kl,
+    kl,
+    total_variation,
+    wasserstein_1,
+)
+
+repeatable = settings(max_examples=25, deadline=None, derandomize=True)
+centre, deviation = st.floats(-1, 1), st.floats(0.3, 2)
+X = np.linspace(-25, 25, 8001)
+W = np.full(X.size, X[1] - X[0])
+
+
+def log_normal(m, s):
+    return -0.5 * ((X - m) / s)**2 - math.log(s * math.sqrt(2 * math.pi))
+
+
+@repeatable
+@given(centre, deviation, centre, deviation)
+def test_gaussians(m, s, other_m, other_s):
+    p, q = log_normal(m, s), log_normal(other_m, other_s)
+    assert kl(p, q, W) == pytest.approx(gaussian_kl(m, s**2, other_m, other_s**2), rel=1e-9,
+                                        abs=1e-12)
+    tv = total_variation(p, q, W)
+    assert 0 <= tv <= 1 and tv <= math.sqrt(kl(p, q, W) / 2) + 1e-4  # Pinsker
+    assert tv == total_variation(q, p, W)
+    # W_1 lies between |difference of means| and W_2.
+    w = wasserstein_1(p, q, X, W)
+    assert abs(m - other_m) - 1e-6 <= w <= math.hypot(m - other_m, s - other_s) + 1e-6
+
+
+def test_equal_variances():
+    p, q = log_normal(0.0, 1.0), log_normal(0.7, 1.0)
+    assert wasserstein_1(p, q, X, W) == pytest.approx(0.7, rel=1e-6)
+    assert total_variation(p, q, W) == pytest.approx(math.erf(0.35 / math.sqrt(2)), abs=1e-5)
+
+
+def test_tails_that_underflow_still_count():
+    # q underflows in exp at |x| > 3; its logarithm does not.
+    assert kl(log_normal(0, 1), log_normal(0, 0.05), W) == pytest.approx(
+        gaussian_kl(0, 1, 0, 0.0025), rel=1e-9)
+    # p = 0 contributes nothing, whatever q is there.
+    p = np.where(abs(X) < 10, log_normal(0, 1), -np.inf)
+    q = np.where(abs(X) < 10, log_normal(0, 2), -np.inf)
+    assert kl(p, q, W) == pytest.approx(gaussian_kl(0, 1, 0, 4), rel=1e-9)
+
+
+def test_energy_distance():
+    generator = np.random.default_rng(0)
+    # On the line E|X − Y| of N(0, 1) and N(m, 1): closed form by the folded normal.
+    x, y = generator.standard_normal((4000, 1)), 1.5 + generator.standard_normal((3000, 1))
+    m = 1.5
+    between = (2 / math.sqrt(math.pi) * math.exp(-m**2 / 4) + m * math.erf(m / 2))
+    expected = 2 * between - 4 / math.sqrt(math.pi)
+    assert energy_distance(x, y) == pytest.approx(expected, abs=0.15)
+    assert energy_distance(x, y) == pytest.approx(energy_distance(y, x), rel=1e-12)
+    few = energy_distance(x, y, pairs=200000, generator=generator)
+    assert few == pytest.approx(energy_distance(x, y), abs=0.03)
+    # Unbiased: for two samples of one law the mean is 0 and the sign varies.
+    nulls = [energy_distance(generator.standard_normal((20, 2)),
+                             generator.standard_normal((25, 2))) for _ in range(200)]
+    assert min(nulls) < 0 < max(nulls)
+    assert abs(np.mean(nulls)) < 5 * np.std(nulls) / math.sqrt(200)
+
+
+def test_pairs_of_different_points_only():
+    # Two points at distance 2: E|X − X'| over different points is exactly 2.
+    x = np.array([[0.0], [2.0]])
+    assert energy_distance(x, x, pairs=4000, generator=np.random.default_rng(0)) == pytest.approx(
+        -2.0, abs=0.2)
+
+
+def test_frechet_distance():
+    generator = np.random.default_rng(1)
+    x = generator.standard_normal((500, 3)) @ np.diag([1.0, 2.0, 0.5])
+    assert frechet_distance(x, x, features="line") == pytest.approx(0.0, abs=1e-9)
+    assert frechet_distance(x, x + [1, 2, 0], features="line") == pytest.approx(5.0, rel=1e-9)
+    # Commuting covariances: sum of squared differences of deviations.
+    scaled = (x - x.mean(0)) * 3 + x.mean(0)
+    expected = 4 * np.trace(np.cov(x, rowvar=False))
+    assert frechet_distance(x, scaled, features="line") == pytest.approx(expected, rel=1e-9)
+    line = frechet_distance(x[:, :1], scaled[:, :1], features="line")
+    assert line == pytest.approx(4 * x[:, 0].var(ddof=1), rel=1e-9)
+
+
+def test_wrong_input():
+    p = log_normal(0, 1)
+    with pytest.raises(ValueError, match="log_p, log_q, weights must be vectors"):
+        kl(p, p[:-1], W)
+    with pytest.raises(ValueError, match="log_q must not be NaN"):
+        kl(p, np.where(X == X[0], np.nan, p), W)
+    with pytest.raises(ValueError, match="log_p must have mass 1"):
+        kl(log_normal(25, 1), p, W)
+    with pytest.raises(ValueError, match="variances"):
+        gaussian_kl(0, 1, 0, 0)
+    good = np.zeros((3, 2))
+    for bad in (np.zeros(3), np.zeros((1, 2)), np.full((3, 2), np.nan)):
+        for function in (energy_distance, lambda x, y: frechet_distance(x, y, features="f")):
+            with pytest.raises(ValueError, match="x must be a finite array"):
+                function(bad, good)
+            with pytest.raises(ValueError, match="y must be a finite array"):
+                function(good, bad)
+    with pytest.raises(ValueError, match="y must have the dimension of x"):
+        energy_distance(good, np.zeros((3, 1)))
+    with pytest.raises(ValueError, match="y must have the dimension of x"):
+        frechet_distance(good, np.zeros((3, 1)), features="f")
+    with pytest.raises(ValueError, match="pairs"):
+        energy_distance(good, good, pairs=0, generator=np.random.default_rng(0))
+    with pytest.raises(TypeError, match="generator"):
+        energy_distance(good, good, pairs=3)
+    with pytest.raises(ValueError, match="features must name"):
+        frechet_distance(good, good, features="")
