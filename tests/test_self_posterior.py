@@ -1,0 +1,145 @@
+"""Self-posterior bounds and the certificate of the empirical score."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from score_stability.empirical import EmpiricalScore
+from score_stability.process import OrnsteinUhlenbeck
+from score_stability.quadrature import standard_normal
+from score_stability.self_posterior import (
+    CertificateInputs,
+    average_inputs,
+    ball_moment_bound,
+    certificate_inputs,
+    empirical_score_certificate,
+    laplace_moment,
+    moment_bounds,
+)
+from score_stability.stability import measure_empirical
+from score_stability.targets import Circle
+from score_stability.weighting import TimeWeighting
+
+heat = OrnsteinUhlenbeck(0.0)
+
+
+def exact_moment(points, t, a):
+    """E w̃^a for each point of a set on the line, by quadrature."""
+    xi, w = (torch.from_numpy(v) for v in standard_normal(2001))
+    result = []
+    for j, point in enumerate(points):
+        x = (point + math.sqrt(2 * t) * xi)[:, None]
+        weight = EmpiricalScore(points, heat).weights(x, t)[:, j]
+        result.append(float(w @ weight**a))
+    return np.array(result)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(seed=st.integers(0, 10**6), number=st.integers(1, 9), spread=st.floats(0.05, 4),
+       a=st.sampled_from((0.5, 1.0, 2.0, 3.0, 4.0)))
+def test_bounds_hold_for_every_configuration(seed, number, spread, a):
+    points = torch.from_numpy(spread * np.random.default_rng(seed).standard_normal((number, 1)))
+    truth = exact_moment(points, 0.5, a)
+    bounds = moment_bounds(points, heat, 0.5, a)
+    assert (truth <= bounds.harnack.numpy() * (1 + 1e-9)).all()
+    assert (truth <= bounds.jensen.numpy() * (1 + 1e-9)).all()
+    assert (bounds.best.numpy() <= 1).all()
+
+
+def test_one_point_is_certain():
+    bounds = moment_bounds(np.zeros((1, 3)), heat, 0.1, 2.0)
+    assert float(bounds.harnack) == float(bounds.jensen) == 1.0
+    assert float(bounds.pull) == 0.0
+
+
+def test_copies_share_the_weight():
+    bounds = moment_bounds(np.zeros((5, 2)), heat, 0.1, 2.0)
+    assert bounds.harnack.numpy() == pytest.approx(5.0**-2)
+    assert bounds.jensen.numpy() == pytest.approx(5.0**-2)
+
+
+def test_far_points_do_not_matter():
+    bounds = moment_bounds(np.array([[0.0], [1e6]]), heat, 0.1, 2.0)
+    assert bounds.harnack.numpy() == pytest.approx(1.0)
+    assert np.isfinite(bounds.jensen.numpy()).all()
+
+
+def circle_transform(a, sigma):
+    chord = 2 * np.sin(np.linspace(0, np.pi, 4001) / 2)
+    y = np.exp(-(a + 1) * (chord / sigma) ** 2 / 2)
+    return lambda s: np.trapezoid(np.exp(-np.outer(s, y)), dx=1 / 4000, axis=1)
+
+
+@pytest.mark.parametrize("a, expected", ((1, 0.0171769269), (2, 4.485312e-4), (4, 6.057044e-7)))
+def test_laplace_oracles(a, expected):
+    assert laplace_moment(circle_transform(a, 0.2), 1024, a) == pytest.approx(expected, rel=1e-6)
+
+
+def test_laplace_of_constants():
+    """Y = c surely: (1 + (N − 1) c)^{−b}."""
+    for c, N, b in ((0.3, 10, 1.0), (1.0, 100, 2.5), (0.0, 5, 3.0)):
+        value = laplace_moment(lambda s, c=c: np.exp(-s * c), N, b)
+        assert value == pytest.approx((1 + (N - 1) * c) ** -b, rel=1e-9)
+
+
+def test_laplace_agrees_with_monte_carlo():
+    rng = np.random.default_rng(0)
+    sample = 1 / (1 + rng.uniform(0, 1, (40000, 7)).sum(1)) ** 2
+    exact = laplace_moment(lambda s: -np.expm1(-s) / s, 8, 2.0)
+    assert abs(sample.mean() - exact) < 6 * sample.std() / 200
+
+
+def test_certificate_bounds_the_measured_stability():
+    circle, t, rng = Circle(heat), 0.02, np.random.default_rng(3)
+    for number in (64, 256):
+        inputs = average_inputs([certificate_inputs(circle.sample(number, rng), heat, t)
+                                 for _ in range(6)])
+        certificate = empirical_score_certificate(inputs, number, heat, t, diameter=2.0, span=2)
+        measured = measure_empirical(circle.sample, heat, TimeWeighting.at(t), number, rng,
+                                     replicates=20, queries=64)
+        assert certificate.score_stability > measured.score_stability.value
+        assert certificate.T1 > certificate.T2 > 0
+
+
+def test_certificate_falls_with_more_data():
+    circle, rng = Circle(heat), np.random.default_rng(4)
+    values = []
+    for number in (64, 256, 1024):
+        inputs = certificate_inputs(circle.sample(number, rng), heat, 0.02)
+        values.append(empirical_score_certificate(inputs, number, heat, 0.02, diameter=2.0,
+                                                  span=2).score_stability)
+    assert values[0] > values[1] > values[2]
+
+
+def test_ball_bound():
+    assert ball_moment_bound(10, 0.5, 1.0, 1) == pytest.approx(math.exp(1.0) / 5)
+    assert ball_moment_bound(10, 1e-6, 1.0, 2) == 1.0
+
+
+@pytest.mark.parametrize("call, name", (
+    (lambda: moment_bounds(np.zeros((2, 1)), heat, 0.1, 0.0), "a"),
+    (lambda: moment_bounds(np.full((2, 1), np.nan), heat, 0.1, 1.0), "data"),
+    (lambda: laplace_moment(np.exp, 0, 1.0), "number"),
+    (lambda: laplace_moment(np.exp, 2, 0.0), "power"),
+    (lambda: ball_moment_bound(2, 0.0, 1.0, 1), "ball"),
+    (lambda: ball_moment_bound(2, 0.5, -1.0, 1), "radius_factor"),
+    (lambda: ball_moment_bound(2, 0.5, 1.0, 0), "a"),
+    (lambda: average_inputs([]), "inputs"),
+))
+def test_wrong_inputs(call, name):
+    with pytest.raises(ValueError, match=name):
+        call()
+
+
+@pytest.mark.parametrize("change, name", (
+    ({"number": 1}, "number"), ({"diameter": 0.0}, "diameter"), ({"span": 0}, "span")))
+def test_certificate_wrong_inputs(change, name):
+    inputs = CertificateInputs({1: 0.1, 2: 0.1, 3: 0.1, 4: 0.1}, 0.1)
+    arguments = {"number": 8, "diameter": 2.0, "span": 2} | change
+    number = arguments.pop("number")
+    with pytest.raises(ValueError, match=name):
+        empirical_score_certificate(inputs, number, heat, 0.02, **arguments)
