@@ -308,6 +308,11 @@ def test_stored_outputs_stay_only_if_they_are_the_same(first):
             shown["metadata"]["verdicts"]["numbers"]["lhs"] = 2.1
         assert not execute.same_outputs(cells[4]["outputs"], outputs)
     assert not execute.same_outputs(cells[4]["outputs"], cells[4]["outputs"][::-1])
+    # A new tolerance, with the same numbers, must be stored.
+    outputs = copy.deepcopy(cells[4]["outputs"])
+    shown = next(o for o in outputs if "verdicts" in o.get("metadata", {}))
+    shown["metadata"]["verdicts"]["rtol"] = 0.5
+    assert not execute.same_outputs(cells[4]["outputs"], outputs)
     pieces = [{"output_type": "stream", "name": "stdout", "text": t} for t in "ab"]
     assert execute._merged(pieces) == [{"output_type": "stream", "name": "stdout", "text": "ab"}]
 
@@ -469,9 +474,23 @@ def test_the_table(config, capsys):
     readme = (config.root / "README.md").read_text(encoding="utf-8")
     assert row in readme
     assert readme.endswith("<!-- verdicts:end -->\n\nThe end.\n")
-    assert "| Lemma B | Lemma B \\| is true. | not yet covered | – | – | – |" in readme
+    assert "| Lemma B | Lemma B \\| is true. | not yet covered | – | – | planned: 09 |" in readme
     zero = notebook.read(config.folder / "00_start.ipynb")["cells"][0]["source"]
     assert "[00](00_start.ipynb), [01](01_first.ipynb)" in zero
+
+
+@pytest.mark.parametrize("change, shown", [
+    ({}, "1.5–2.5"),
+    ({"slack": False}, "1.5"),  # the ratio of this claim means nothing
+    ({"status": "consistent"}, "1.5"),  # and of this one it is noise
+])
+def test_which_slacks_the_table_counts(change, shown):
+    def record(rhs, **change):
+        numbers = {"lhs": 1.0, "rhs": rhs}
+        return None, {"kind": "upper", "status": "holds", "numbers": numbers} | change
+
+    claims = [record(1.5), record(2.5, **change)]
+    assert report._slack(report.Entry(None, claims, [])) == shown
 
 
 def test_a_stale_table_is_named(config, first, capsys):
