@@ -25,6 +25,7 @@ from score_stability.exact_law import (
     matched_start,
     sampler_law,
     score_and_slope,
+    score_error,
     score_term,
     start_cost,
     tv_between,
@@ -300,7 +301,7 @@ def test_constant_is_one():
     target, score = Gaussian(0.0, 1.0, HEAT), empirical(40)
     cloud = GaussianMixture([1 / 40] * 40, score.data, 0.0, HEAT)
     rule = TimeWeighting.lebesgue(0.02, 10.0, 60)
-    path = rule.integrate(lambda t: score_term(target, score, [t, t - 1e-3 * t]) / (1e-3 * t))
+    path = rule.integrate(lambda t: score_error(target, score, t))
     assert kl_at(target, cloud, 0.02) == pytest.approx(kl_at(target, cloud, 10.0) + path, rel=1e-7)
 
 

@@ -1,5 +1,6 @@
 """Fourier denoisers: closed-form noise against Monte Carlo, minimality, replace-one algebra."""
 
+import itertools
 import math
 
 import numpy as np
@@ -47,7 +48,7 @@ def test_fit_is_the_minimiser():
 
 def test_richer_classes_fit_better():
     losses = [make(k).loss(make(k).fit(data), data).mean() for k in (0, 1, 2, 4)]
-    assert all(a > b for a, b in zip(losses, losses[1:], strict=False))
+    assert all(a > b for a, b in itertools.pairwise(losses))
 
 
 def test_constant_class_fits_the_mean():

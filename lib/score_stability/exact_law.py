@@ -452,9 +452,14 @@ def start_cost(target: Any, horizon: float, start: Start) -> float:
     return float(weights @ (_log_density(target, x, horizon) - start.log(x)))
 
 
+def score_error(target: Any, score: Score, t: float) -> float:
+    """E|s^ − s|²(X_t) with X from the target, a law on the line; score units."""
+    return _squared_error(target, score, t)[0]
+
+
 def score_term(target: Any, score: Score, times: Any) -> float:
-    """Σ_k gamma_k E|s^ − s|²(X_{u_k}) with X from the target: l_sm of the measure tau_kappa."""
-    return sum((a - b) * _squared_error(target, score, a)[0] for a, b in step_pairs(times))
+    """Σ_k gamma_k E|s^ − s|²(X_{u_k}): l_sm for the measure tau_kappa of the grid."""
+    return sum((a - b) * score_error(target, score, a) for a, b in step_pairs(times))
 
 
 def _squared_error(target: Any, score: Score, t: float) -> tuple[float, float, float]:

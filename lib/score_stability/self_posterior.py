@@ -147,7 +147,7 @@ def laplace_moment(transform: Callable[[np.ndarray], np.ndarray], number: int, p
                    nodes: int = 400) -> float:
     """E over S of (1 + Σ_{j=1}^{N−1} Y_j)^{−power} for i.i.d. Y_j, without Monte Carlo.
 
-    Γ(b)⁻¹ ∫_0^∞ s^{b−1} e^{−s} (E e^{−s Y})^{N−1} ds with ``transform(s)`` = E e^{−s Y}, ``(n,)`` to
+    Γ(b)⁻¹ ∫_0^∞ s^{b−1} e^{−s} (E e^{−s Y})^{N−1} ds, ``transform(s)`` = E e^{−s Y}, ``(n,)`` to
     ``(n,)``. With Y = exp(−(a+1)|u|²/2) this is E A_a^{−b} on a homogeneous space.
     """
     if number < 1:

@@ -558,8 +558,9 @@ class HarmonicCurve(Target):
     """Closed curve of constant speed in R^(2·harmonics), uniform law: d* = 1, span 2·harmonics.
 
     x(angle) = (cos(j angle), sin(j angle))/(j √harmonics), j = 1..harmonics: unit speed, length 2π,
-    and a curvature that grows with the number of harmonics. One harmonic is the circle. The posterior mean is a sum over ``nodes`` points of the curve, exact to rounding while
-    sigma exceeds a few spacings 2π/nodes.
+    and a curvature that grows with the number of harmonics. One harmonic is the circle. The
+    posterior mean is a sum over ``nodes`` points of the curve, exact to rounding while sigma
+    exceeds a few spacings 2π/nodes.
     """
 
     def __init__(self, harmonics: int, process: OrnsteinUhlenbeck, nodes: int = 4096) -> None:
