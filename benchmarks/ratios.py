@@ -18,8 +18,8 @@ import numpy as np
 import torch
 
 from score_stability.empirical import EmpiricalScore
-from score_stability.process import OrnsteinUhlenbeck
 from score_stability.exact_law import Start, sampler_law
+from score_stability.process import OrnsteinUhlenbeck
 from score_stability.sampling import kappa_grid, sample
 
 HEAT = OrnsteinUhlenbeck(0.0)

@@ -85,7 +85,8 @@ def test_frechet_distance():
     generator = np.random.default_rng(1)
     x = generator.standard_normal((500, 3)) @ np.diag([1.0, 2.0, 0.5])
     assert frechet_distance(x, x, features="line") == pytest.approx(0.0, abs=1e-9)
-    assert frechet_distance(x, x + [1, 2, 0], features="line") == pytest.approx(5.0, rel=1e-9)
+    moved = x + np.array([1, 2, 0])
+    assert frechet_distance(x, moved, features="line") == pytest.approx(5.0, rel=1e-9)
     # Commuting covariances: sum of squared differences of deviations.
     scaled = (x - x.mean(0)) * 3 + x.mean(0)
     expected = 4 * np.trace(np.cov(x, rowvar=False))
@@ -99,7 +100,7 @@ def test_wrong_input():
     with pytest.raises(ValueError, match="log_p, log_q, weights must be vectors"):
         kl(p, p[:-1], W)
     with pytest.raises(ValueError, match="log_q must not be NaN"):
-        kl(p, np.where(X == X[0], np.nan, p), W)
+        kl(p, np.where(X[0] == X, np.nan, p), W)
     with pytest.raises(ValueError, match="log_p must have mass 1"):
         kl(log_normal(25, 1), p, W)
     with pytest.raises(ValueError, match="variances"):

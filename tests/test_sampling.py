@@ -351,8 +351,8 @@ def test_relations_between_schemes(b, gamma, alpha):
         assert step.multiplier(va, vb) > 0
 
 
-@repeatable
-@given(st.floats(0.02, 5), st.floats(-4, -1))
+@settings(repeatable, max_examples=20)
+@given(st.floats(0.1, 5), st.floats(-4, -1))
 def test_effective_stopping_time(kappa, log_eps):
     eps = 10.0**log_eps
     grid = kappa_grid(kappa, eps, 10.0)

@@ -110,7 +110,8 @@ def score_and_slope(score: Score) -> Callable[[np.ndarray, float], tuple[np.ndar
     """(y, t) -> (s, ds/dy), all ``(n,)``: in closed form for an empirical score.
 
     s' = −1/sigma² + mu² Var_w(x_i)/sigma⁴ there; otherwise an eighth-order difference with steps
-    sigma_t/200, relative error about 1e-12 where the score is smooth at that scale.
+    sigma_t/200 (sigma_t from the score's ``process`` if it has one, else min(√(2t), 1)), relative
+    error about 1e-12 where the score is smooth at that scale.
     """
     if isinstance(score, EmpiricalScore):
         data, process = score.data.numpy(), score.process
@@ -303,9 +304,11 @@ def sampler_law(score: Score, process: OrnsteinUhlenbeck, times: Any, start: Sta
     """The law of the sampler's output on the line; with ``path=True`` the laws of Y_0 … Y_K.
 
     Every log density is right relative to itself on at least ``cover`` = (low, high). Noisy
-    schemes: nodes of each step at ``resolution`` widths of its integrand (halve it to see the
-    error); the output is tabulated ``refine`` times finer than its last noise. Deterministic
-    schemes: exact inversion at nodes √(variance at the last time)/(2 refine) apart.
+    schemes: nodes of each step at ``resolution`` widths of its integrand; the output is tabulated
+    ``refine`` times finer than its last noise. Relative error of a KL divergence for 40 points:
+    1e-8 at eps >= 0.01 and kappa < 1, 1e-6 at kappa = 6, 1e-5 at eps = 1e-3; halve ``resolution``
+    and double ``refine`` to see it, and see ``Law.mass_defect``. Deterministic schemes: exact
+    inversion at nodes √(variance at the last time)/(2 refine) apart.
 
     Raises ``ValueError`` for wrong times, cover, resolution or start variance, for a scheme that
     needs the score at the last time (unless ``score_at_end``), for a scheme with and without noise
@@ -420,10 +423,7 @@ def kl_from(target: Any, t: float, law: Law) -> float:
 
 def kl_at(target: Any, other: Any, t: float) -> float:
     """KL(p_t || q_t) of two targets on the line (an empirical law is a mixture of atoms)."""
-    x, weights = target.line_rule(t)
-    other_low, other_high = other.interval(t)
-    # One rule fine and wide enough for both.
-    x = np.linspace(min(x[0], other_low), max(x[-1], other_high), 4 * x.size)
+    x, _ = target.line_rule(t, math.sqrt(target.process.variance(t)) / 32)
     log_p, log_q = _log_density(target, x, t), _log_density(other, x, t)
     return divergences.kl(log_p, log_q, np.full(x.size, x[1] - x[0]))
 
@@ -637,7 +637,7 @@ def jacobian_tv_bound(score: Score, other: Score, process: OrnsteinUhlenbeck, ti
     """
     if thetas < 3 or thetas % 2 == 0:
         raise ValueError(f"thetas must be odd and at least 3; got {thetas}")
-    y, mass, steps = _forward(other, process, times, scheme, start, nodes)
+    y, _, steps = _forward(other, process, times, scheme, start, nodes)
     if any(step.v > 0 for _, _, step in steps):
         raise ValueError("scheme must have no noise")
     log_density = start.log(y)
@@ -647,7 +647,7 @@ def jacobian_tv_bound(score: Score, other: Score, process: OrnsteinUhlenbeck, ti
     simpson[1:-1:2], simpson[2:-1:2] = 4.0, 2.0
     simpson /= simpson.sum()
     total = 0.0
-    for a, b, step in steps:
+    for a, _, step in steps:
         s, slope = slope_score(y, a)
         s_other, slope_other = other_slope(y, a)
         ahead, derivative = step.A * y + step.B * s_other, step.A + step.B * slope_other
