@@ -94,7 +94,8 @@ def gaussian_mean(number: int, variance: float, *, mean_scale: float = 1.0,
     """Only the mean is fitted: s = −(x − mu m)/v, v = mu² lambda + sigma²; score units.
 
     Data N(m_0, lambda I_d), m the sample mean: eps² = 2 d mu² lambda/(N v)²,
-    L = C + d mu² lambda/(N v²), L̂ = C − d mu² lambda/(N v²), C = d mu² lambda/(sigma² v), E F = eps².
+    L = C + d mu² lambda/(N v²), L̂ = C − d mu² lambda/(N v²), C = d mu² lambda/(sigma² v);
+    E F = eps².
     """
     _check_gaussian(number, 1, variance, mean_scale, data_variance)
     if dimension < 1:
