@@ -19,8 +19,10 @@ import torch
 
 from score_stability.empirical import EmpiricalScore
 from score_stability.exact_law import Start, sampler_law
+from score_stability.networks import MLP
 from score_stability.process import OrnsteinUhlenbeck
 from score_stability.sampling import kappa_grid, sample
+from score_stability.training import SGD, DenoisingLoss, log_uniform_times, sgd, streams
 
 HEAT = OrnsteinUhlenbeck(0.0)
 PAIRS = 7
@@ -127,6 +129,45 @@ def dense_law(score: EmpiricalScore, times: np.ndarray, start: Start) -> Work:
     return work
 
 
+def stacked_training(models: int, width: int, steps: int) -> tuple[Work, Work]:
+    """The same clipped SGD with weight decay: a Python loop over modules, and all models at once.
+
+    Both draw fresh minibatches of 32 points with 4 resamples a point.
+    """
+    network, batch, resamples = MLP(2, (width, width)), 32, 4
+    generator = np.random.default_rng(0)
+    data = torch.from_numpy(generator.standard_normal((64, 2))).float()
+    theta = network.initial(models, generator)
+    loss = DenoisingLoss(HEAT, log_uniform_times(0.00125, 0.5))
+    options = SGD(steps=steps, batch_size=batch, step_size=0.05, clip=1.0, weight_decay=1e-3,
+                  resamples=resamples)
+    modules = [torch.nn.Sequential(
+        torch.nn.Linear(4, width), torch.nn.SiLU(), torch.nn.Linear(width, width),
+        torch.nn.SiLU(), torch.nn.Linear(width, 2)) for _ in range(models)]
+
+    def loop() -> None:
+        optimisers = [torch.optim.SGD(module.parameters(), lr=0.05, weight_decay=1e-3)
+                      for module in modules]
+        for _ in range(steps):
+            for module, optimiser in zip(modules, optimisers, strict=True):
+                points = data[torch.randint(64, (batch,))].repeat_interleave(resamples, dim=0)
+                sigma = (2 * 0.00125 * 400 ** torch.rand(len(points), 1)).sqrt()
+                xi = torch.randn_like(points)
+                x = (points + sigma * xi) * torch.rsqrt(1 + sigma**2)
+                inputs = torch.cat([x, sigma.log(), sigma], dim=1)
+                optimiser.zero_grad()
+                ((module(inputs) - xi) ** 2).sum(1).mean().backward()
+                torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)
+                optimiser.step()
+
+    def stacked() -> None:
+        for _ in sgd(network, theta, data.expand(models, 64, 2), loss, options,
+                     streams(np.random.default_rng(1))):
+            pass
+
+    return loop, stacked
+
+
 def ratios() -> list[Ratio]:
     result = []
 
@@ -188,6 +229,9 @@ def ratios() -> list[Ratio]:
         dense_law(line_score, times, law_start),
         lambda: sampler_law(line_score, HEAT, times, law_start, cover=(-6.5, 6.5), refine=1),
         12, at_least=True))
+
+    result.append(Ratio("training: loop of 16 modules / stacked", "(64, 128, 2), width 32",
+                        *stacked_training(16, 32, 20), 4, at_least=True))
     return result
 
 

@@ -447,3 +447,19 @@ def test_cifar10_names_a_wrong_limit(tmp_path, limit, error):
     write_cifar(tmp_path)
     with pytest.raises(error, match=r"^limit "):
         datasets.cifar10(tmp_path, limit=limit)
+
+
+def test_noisy_ring():
+    rings = datasets.noisy_ring(400, 50, np.random.default_rng(0))
+    radius, angle = rings.norm(dim=2), rings[..., 1].atan2(rings[..., 0])
+    assert tuple(rings.shape) == (400, 50, 2)
+    assert float(radius.mean()) == pytest.approx(1, abs=5 * 0.1 / 20000**0.5)
+    assert float(radius.std()) == pytest.approx(0.1, rel=0.03)
+    assert float((3 * angle).cos().mean()) == pytest.approx(0, abs=5 * 0.5**0.5 / 20000**0.5)
+    thin = datasets.noisy_ring(2, 3, np.random.default_rng(0), spread=0.0)
+    assert thin.norm(dim=2).numpy() == pytest.approx(1.0)
+    for arguments, words in (((0, 3), "sets"), ((2, 0), "sets and number")):
+        with pytest.raises(ValueError, match=words):
+            datasets.noisy_ring(*arguments, np.random.default_rng(0))
+    with pytest.raises(ValueError, match="spread"):
+        datasets.noisy_ring(1, 1, np.random.default_rng(0), spread=-1.0)

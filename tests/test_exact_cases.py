@@ -16,6 +16,7 @@ from score_stability.exact_cases import (
     _chi_square_rule,
     gaussian_affine,
     gaussian_mean,
+    scaled_linear_sgd,
     two_point,
 )
 from score_stability.process import OrnsteinUhlenbeck
@@ -278,3 +279,42 @@ def test_lemma_4_is_an_equality_for_affine_scores(number, move):
 def test_lemma_4_is_an_equality_for_the_mean_only_fit():
     case = gaussian_mean(20, 0.5, data_variance=2.0, dimension=3)
     assert 20 * case.move == pytest.approx(case.gap, rel=1e-12)
+
+
+def test_scaled_linear_sgd_digits_and_limits():
+    data = np.random.default_rng(0).uniform(-math.sqrt(3), math.sqrt(3), 50)
+    data[0] = 0.1
+    setting = dict(mean_scale=math.exp(-0.5), variance=1 - math.exp(-1), steps=400, step_size=0.05,
+                   weight_decay=0.2)
+    one = scaled_linear_sgd(data[None], 0, np.array([1.6]), **setting)
+    assert one.squared_distance[0] == pytest.approx(1.0585969e-3, rel=1e-6)
+    # Infinitely many resamples: less noise, the same mean.
+    many = scaled_linear_sgd(data[None], 0, np.array([1.6]), **setting, resamples=math.inf)
+    assert many.mean_shift == pytest.approx(one.mean_shift)
+    assert one.mean_shift[0] ** 2 < many.squared_distance[0] < one.squared_distance[0]
+    # A replacement by itself moves nothing; several data sets at once are separate.
+    still = scaled_linear_sgd(data[None], 0, data[:1], **setting)
+    assert still.squared_distance == pytest.approx([0.0], abs=1e-15)
+    both = scaled_linear_sgd(np.stack([data, data]), 0, np.array([1.6, 0.1]), **setting)
+    assert both.squared_distance == pytest.approx([1.0585969e-3, 0.0], rel=1e-6, abs=1e-15)
+    # The mean is that of deterministic gradient descent on the expected loss.
+    mean = []
+    for points in (data, np.r_[1.6, data[1:]]):
+        theta, square = 0.0, np.mean(math.exp(-1) * points**2) + 1 - math.exp(-1)
+        for _ in range(400):
+            theta = (1 - 0.05 * 0.2) * theta - 0.05 * 2 * (square * theta + 1)
+        mean.append(theta)
+    assert one.mean_shift[0] == pytest.approx(mean[0] - mean[1], rel=1e-10)
+
+
+def test_scaled_linear_sgd_with_one_point_and_wrong_inputs():
+    setting = dict(mean_scale=0.6, variance=0.6, steps=5, step_size=lambda k: 0.1 / k)
+    moved = scaled_linear_sgd(np.array([[0.3]]), 0, np.array([1.0]), **setting)
+    assert moved.squared_distance[0] > moved.mean_shift[0] ** 2
+    for arguments, words in (((np.zeros(3), 0, np.zeros(1)), "data"),
+                             ((np.zeros((1, 3)), 3, np.zeros(1)), "index"),
+                             ((np.zeros((1, 3)), 0, np.zeros(2)), "fresh")):
+        with pytest.raises(ValueError, match=words):
+            scaled_linear_sgd(*arguments, **setting)
+    with pytest.raises(ValueError, match="resamples"):
+        scaled_linear_sgd(np.zeros((1, 3)), 0, np.zeros(1), **setting, resamples=0)

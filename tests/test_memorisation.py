@@ -10,9 +10,11 @@ from sklearn.neighbors import NearestNeighbors
 
 from score_stability.memorisation import (
     collision_probability,
+    membership_advantage,
     memorised_fraction,
     nearest_neighbour_ratio,
 )
+from score_stability.process import OrnsteinUhlenbeck
 
 sizes = {"m": st.integers(1, 8), "n": st.integers(2, 9), "d": st.integers(1, 6)}
 seeds = st.integers(0, 2**32 - 1)
@@ -330,3 +332,76 @@ def test_fraction_names_the_wrong_argument(ratio, threshold, error, argument):
 def test_collision_probability_wants_probabilities(weights):
     with pytest.raises(ValueError, match=r"^weights "):
         collision_probability(weights)
+
+
+def test_collision_of_three_draws():
+    weights = np.array([[0.5, 0.3, 0.2], [1.0, 0.0, 0.0]])
+    np.testing.assert_allclose(collision_probability(weights, draws=3), [0.16, 1.0], rtol=1e-14)
+    two = collision_probability(weights)
+    # Jensen: Q_2² <= Q_3 <= Q_2.
+    three = collision_probability(weights, draws=3)
+    assert (two**2 <= three + 1e-15).all() and (three <= two + 1e-15).all()
+    for draws in (1, 2.0, True, "2"):
+        with pytest.raises(ValueError, match=r"^draws "):
+            collision_probability(weights, draws=draws)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1.0])
+@pytest.mark.parametrize("t", [0.02, 0.7])
+def test_membership_advantage_is_the_total_variation(alpha, t):
+    process = OrnsteinUhlenbeck(alpha)
+    data, fresh = np.array([[0.3], [-1.0], [0.8]]), np.array([-0.4])
+    mu, sd = process.mean_scale(t), process.variance(t) ** 0.5
+    y, h = np.linspace(-9, 9, 400_001, retstep=True)
+
+    def density(centres):
+        return np.mean([np.exp(-((y - mu * c) ** 2) / (2 * sd**2)) for c in centres], 0) / (
+            sd * np.sqrt(2 * np.pi))
+
+    for index in range(3):
+        other = data[:, 0].copy()
+        other[index] = fresh[0]
+        truth = 0.5 * h * np.abs(density(data[:, 0]) - density(other)).sum()
+        value = membership_advantage(data, index, fresh, process, t)
+        assert abs(value - truth) < 1e-6
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(n=st.integers(2, 9), d=st.integers(1, 6), seed=seeds, t=st.floats(1e-6, 3))
+def test_membership_advantage_invariants(n, d, seed, t):
+    fresh, data = points(1, n, d, seed)
+    process = OrnsteinUhlenbeck(1.0)
+    value = membership_advantage(data, n - 1, fresh, process, t)
+    assert 0 < value <= 1 / n
+    turn = ortho_group.rvs(d, random_state=seed) if d > 1 else -np.eye(1)
+    assert membership_advantage(torch.from_numpy(data @ turn + 3), np.int64(n - 1),
+                                fresh @ turn + 3, process, t) == pytest.approx(value, rel=1e-8)
+    assert membership_advantage(data, n - 1, fresh, process, 2 * t) <= value
+    # The other records do not matter, only their number.
+    data[:-1] += 7.0
+    assert membership_advantage(data, n - 1, fresh, process, t) == value
+    assert membership_advantage(data, 0, data[0], process, t) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "argument"),
+    [
+        ({"data": np.zeros((1, 2))}, ValueError, "data"),
+        ({"data": np.full((3, 2), np.nan)}, ValueError, "data"),
+        ({"data": [[0.0]]}, TypeError, "data"),
+        ({"fresh": np.zeros(3)}, ValueError, "fresh"),
+        ({"fresh": np.array([0.0, np.inf])}, ValueError, "fresh"),
+        ({"index": 3}, ValueError, "index"),
+        ({"index": -1}, ValueError, "index"),
+        ({"index": 1.0}, TypeError, "index"),
+        ({"index": True}, TypeError, "index"),
+        ({"early_stopping_time": 0.0}, ValueError, "t"),
+        ({"early_stopping_time": float("nan")}, ValueError, "t"),
+        ({"early_stopping_time": 1e-320}, ValueError, "early_stopping_time"),
+    ],
+)
+def test_membership_advantage_names_the_wrong_argument(change, error, argument):
+    arguments = {"data": np.eye(3)[:, :2], "index": 0, "fresh": np.zeros(2),
+                 "process": OrnsteinUhlenbeck(1.0), "early_stopping_time": 0.1}
+    with pytest.raises(error, match=f"^{argument} "):
+        membership_advantage(**{**arguments, **change})

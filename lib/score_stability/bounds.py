@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import sympy as sp
+from sympy.codegen.cfunctions import log2
 
 _names = ("eps_stab seen_loss fresh_loss gap h C C_hat defect delta snr data_variance N B V "
           "intrinsic_dimension beta optimisation_error p distance sigma alpha t mass diameter "
@@ -46,7 +47,9 @@ class Bound:
 
     @cached_property
     def _function(self) -> Any:
-        return sp.lambdify([SYMBOLS[name] for name in self.arguments], self.expression, "numpy")
+        # scipy for the functions numpy lacks: gamma, erf, erfc.
+        return sp.lambdify([SYMBOLS[name] for name in self.arguments], self.expression,
+                           ["scipy", "numpy"])
 
     def __call__(self, **values: Any) -> Any:
         if set(values) != set(self.arguments):
@@ -205,3 +208,162 @@ COROLLARY_8_BALANCE = Bound("Corollary 8", "kappa (1 + kappa) = ratio, exponent 
 FLOW_TV = Bound("Open: probability-flow ODE", "TV of the exact flows, one point replaced", 1 / N)
 FLOW_KL = Bound("Open: probability-flow ODE", "KL of the exact flows, one point replaced",
                 snr * distance**2 / (2 * N))
+
+# Beyond expectation: G = risk − training loss of one data set. beta_in, beta_out: root mean square
+# change of the loss at the exchanged and at a third point; loss_variance V = E Var_x f(ŝ, x);
+# f(ŝ, x) in [0, root_range²]; beta, loss_range: suprema over all data sets.
+SYMBOLS.update({name: sp.Symbol(name, nonnegative=True) for name in (
+    "beta_in", "third_stability", "root_range", "loss_range", "good_mean", "good_step",
+    "bad_probability", "snr_start", "snr_end")})
+_in, _out, _third, _root, _range = (SYMBOLS[n] for n in (
+    "beta_in", "beta_out", "third_stability", "root_range", "loss_range"))
+_HIGH = "Open: high probability"
+GAP_RMS = Bound(_HIGH, "√E G²", _in + _out
+                + sp.sqrt(SYMBOLS["loss_variance"] / N + (1 - 1 / N) * _out**2))
+GAP_RMS_SCORE = Bound(_HIGH, "√E G², from score stability", 2 * _root * (eps + _third) + sp.sqrt(
+    SYMBOLS["loss_variance"] / N + 4 * (1 - 1 / N) * _root**2 * _third**2))
+GAP_CHEBYSHEV = Bound(_HIGH, "|G|, but for probability delta", GAP_RMS.expression / sp.sqrt(delta))
+GAP_MCDIARMID = Bound(_HIGH, "G, but for probability delta, uniform stability", beta
+                      + (2 * N * beta + _range) * sp.sqrt(sp.log(1 / delta) / (2 * N)))
+# G moves by at most good_step per replaced point on an event of probability 1 − bad_probability.
+GAP_GOOD_EVENT = Bound(
+    _HIGH, "G, but for probability delta > bad_probability", SYMBOLS["good_mean"]
+    + SYMBOLS["good_step"] * (N * SYMBOLS["bad_probability"] + sp.sqrt(
+        N / 2 * sp.log(1 / (delta - SYMBOLS["bad_probability"])))))
+# Empirical score, N >= 1, data in a set of this diameter, Lebesgue weighting on [eps, T];
+# snr_start = snr at eps, snr_end = snr at T. Split at the snr where the exponential reaches one.
+_first, _last = SYMBOLS["snr_start"], SYMBOLS["snr_end"]
+_split = sp.Max(_last, sp.Min(_first, sp.log(N**2 / 2) / (3 * diameter**2)))
+UNIFORM_SCORE_STABILITY = Bound(
+    _HIGH, "sup over data sets of eps_stab², empirical score", sp.Piecewise((diameter**2 / 2 * (
+        2 / (3 * diameter**2) * sp.exp(sp.Min(0, 3 * diameter**2 * _split - 2 * sp.log(N)))
+        * (1 - sp.exp(-3 * diameter**2 * (_split - _last))) + _first - _split), N >= 1)))
+# Quoted as remembered, constants to be checked before relying on them: never asserted. Feldman &
+# Vondrák 2018; Bousquet, Klochkov & Zhivotovskiy 2020, which needs delta <= exp(−2).
+QUOTED_FELDMAN_VONDRAK = Bound(
+    _HIGH, "G, quoted as remembered",
+    8 * _range * sp.sqrt((2 * beta / _range + 1 / N) * sp.log(8 / delta)))
+QUOTED_BOUSQUET_KLOCHKOV_ZHIVOTOVSKIY = Bound(
+    _HIGH, "G, quoted as remembered", 2 * beta + sp.E * sp.Piecewise((
+        24 * sp.sqrt(2) * sp.log(1 / delta) * beta * sp.ceiling(log2(N))
+        + 4 * _range * sp.sqrt(sp.log(1 / delta) / N), delta <= sp.exp(-2))))
+
+# Membership and privacy: the exact reverse process returns a sample of p^_eps, a mixture of N
+# Gaussians; replace-one neighbours share N − 1 of them. distance = |x_i − x~|, or the diameter D of
+# the data for a supremum over neighbours; snr = mu²/sigma² at eps; a = √snr distance.
+SYMBOLS.update({name: sp.Symbol(name, nonnegative=True) for name in (
+    "advantage", "releases", "privacy_loss", "trace_covariance", "seen_collision",
+    "fresh_collision", "clip", "noise_scale", "contraction_rate", "steps", "horizon")})
+_a = sp.sqrt(snr) * distance
+_e, _rate, _steps = (SYMBOLS[n] for n in ("privacy_loss", "contraction_rate", "steps"))
+FREE_STABILITY = Bound("Open: memorisation and privacy", "eps_stab², empirical score, Lebesgue "
+                       "weighting from eps", snr * SYMBOLS["trace_covariance"])
+# Integrand at one time: seen_collision = E Σ w_j³ at p^_t, fresh_collision = E Σ w_j² at p_t.
+COLLISION_STABILITY = Bound(
+    "Open: memorisation and privacy", "eps_stab² at one time, empirical score",
+    snr / sigma**2 * diameter**2 * (SYMBOLS["seen_collision"] + SYMBOLS["fresh_collision"] / N))
+MEMBERSHIP_ADVANTAGE = Bound("Open: memorisation and privacy", "TV, one sample (equality)",
+                             sp.erf(_a / (2 * sp.sqrt(2))) / N)
+MEMBERSHIP_MANY = Bound("Open: memorisation and privacy", "TV, independent samples",
+                        1 - (1 - SYMBOLS["advantage"]) ** SYMBOLS["releases"])
+# log(1 + (e^x − 1)/N) with e^x taken out, so that nothing overflows; order > 0, not 1.
+RENYI_PRIVACY = Bound(
+    "Open: memorisation and privacy", "Rényi divergence, one sample",
+    order * _a**2 / 2
+    + sp.log((1 - 1 / N) * sp.exp(-order * (order - 1) * _a**2 / 2) + 1 / N) / (order - 1))
+ZCDP = Bound("Open: memorisation and privacy", "rho of zCDP, any N", _a**2 / 2)
+# Hockey-stick divergence: one sample is (privacy_loss, delta) differentially private.
+DELTA_PRIVACY = Bound(
+    "Open: memorisation and privacy", "delta at this privacy loss, one sample",
+    (sp.erfc((_e / _a - _a / 2) / sp.sqrt(2))
+     - sp.exp(_e) * sp.erfc((_e / _a + _a / 2) / sp.sqrt(2))) / (2 * N))
+# Euler–Maruyama, alpha = 0, all steps of ratio 1 + kappa from T = horizon down to eps.
+EULER_ZCDP = Bound("Open: memorisation and privacy", "rho of zCDP, Euler–Maruyama, any N",
+                   diameter**2 / 4 * (1 / (stop * (1 + kappa))
+                                      + kappa / ((1 + kappa) * SYMBOLS["horizon"])))
+# Noisy gradient descent, linear surrogate: shift of the update <= 2 clip, noise noise_scale.
+COMPOSITION = Bound("Open: memorisation and privacy", "rho, all iterates released",
+                    2 * _steps * SYMBOLS["clip"] ** 2 / SYMBOLS["noise_scale"] ** 2)
+# (1+a)/(1−a) (1−a^K)/(1+a^K) with a = e^(−rate); 0/0 at rate 0, see ``last_iterate_zcdp``.
+LAST_ITERATE = Bound("Open: memorisation and privacy", "rho, last iterate released",
+                     2 * SYMBOLS["clip"] ** 2 / SYMBOLS["noise_scale"] ** 2
+                     * sp.tanh(_steps * _rate / 2) / sp.tanh(_rate / 2))
+
+
+def last_iterate_zcdp(clip: float, noise_scale: float, decay: float, steps: Any) -> Any:
+    """rho of the last iterate of theta' = (1 − decay) theta − eta (g + noise_scale xi), |g − g'| <=
+    2 clip: ``LAST_ITERATE`` at rate −log(1 − decay), and its limit ``COMPOSITION`` at decay 0.
+
+    ``decay`` is eta lambda in [0, 1); ``steps`` a number or array >= 1; eta cancels. Exact for this
+    linear recursion with the worst constant shift. Raises ``ValueError`` naming the argument.
+    """
+    if not 0 <= decay < 1:  # false for NaN too
+        raise ValueError(f"decay must be in [0, 1); got {decay}")
+    if not (np.asarray(steps, dtype=np.float64) >= 1).all():
+        raise ValueError(f"steps must be at least 1; got {steps}")
+    if decay == 0:
+        return COMPOSITION(clip=clip, noise_scale=noise_scale, steps=steps)
+    return LAST_ITERATE(clip=clip, noise_scale=noise_scale, steps=steps,
+                        contraction_rate=-np.log1p(-decay))
+
+# SGD. Runs on adjacent data from one start, delta = |theta − theta^i|; hit_probability =
+# P(i in B_k); growth a = q upsilon − lambda with q = 1 − hit_probability. ``contraction`` has what
+# needs an algorithm: the capped recursion, the second moment, the comparison chain.
+SYMBOLS.update({name: sp.Symbol(name, nonnegative=True) for name in (
+    "step_size", "step_scale", "weight_decay", "upsilon", "clip", "steps", "hit_probability",
+    "free_steps", "lipschitz", "noise_std")})
+_eta, _bar, _decay, _ups, _clip, _K, _hit, _m, _lip, _s = (SYMBOLS[n] for n in (
+    "step_size", "step_scale", "weight_decay", "upsilon", "clip", "steps", "hit_probability",
+    "free_steps", "lipschitz", "noise_std"))
+_a = (1 - _hit) * _ups - _decay
+_b = _bar * _a
+SGD_CONSTANT = Bound("Proposition 11", "E delta after K constant steps",
+                     2 * _hit * _clip / _a * ((1 + _eta * _a) ** _K - 1))
+# Below the trivial 2C/lambda exactly if lambda > upsilon.
+SGD_STEADY = Bound("Proposition 11", "E delta, constant step, lambda > upsilon, any K",
+                   2 * _hit * _clip / -_a)
+# eta_k = step_scale/k, no hit in the first free_steps steps: exact solution of the recursion.
+SGD_DECAY = Bound("Proposition 11", "E delta after K steps eta_k = step_scale/k",
+                  2 * _hit * _clip / _a * (sp.exp(
+                      sp.loggamma(_K + 1 + _b) + sp.loggamma(_m + 1) - sp.loggamma(_m + 1 + _b)
+                      - sp.loggamma(_K + 1)) - 1))
+SGD_DECAY_POWER = Bound("Proposition 11", "the same, growth > 0, free_steps >= 1",
+                        2 * _hit * _clip / _a * (_K / _m) ** _b)
+# Best real number of free steps: p m D² + D L (2pC/a)(K/m)^b at its minimum.
+SGD_FREE_STEPS = Bound("Proposition 11", "best number of free steps",
+                       (2 * _lip * _clip * _bar / diameter) ** (1 / (_b + 1))
+                       * _K ** (_b / (_b + 1)))
+SGD_BURN_IN = Bound("Proposition 11", "eps_stab², eta_k = step_scale/k, growth > 0",
+                    _hit * diameter**2 * (1 + 1 / _b) * SGD_FREE_STEPS.expression)
+SGD_STABILITY = Bound("Proposition 11", "eps_stab², constant step, lambda > upsilon, any K",
+                      4 * _lip**2 * _clip**2 * _hit / (_decay * -_a))
+# The paper's form with every hidden constant set to one: never asserted.
+SGD_PAPER = Bound("Proposition 11", "eps_stab², the paper's form",
+                  _K ** (_bar * _ups / (_bar * _ups + 1)) / N)
+MEETING = Bound("Proposition 14", "P(meet), reflection-maximal coupling at this distance",
+                sp.erfc(distance / (2 * sp.sqrt(2) * _s)))
+# Logarithm of the price of the barrier as step_size → 0 at fixed noise_std²/step_size;
+# upsilon > lambda.
+BARRIER = Bound("Proposition 14", "log of G, step_size → 0",
+                _clip**2 * _eta * (1 / _decay - 1 / _ups) / _s**2)
+# Noise that is the noise of the clipped gradient itself: its least variance is at most C²/d.
+TRACE_CAP = Bound("Proposition 14", "least log of G for intrinsic clipped noise",
+                  dim / (_eta * _decay) * (1 - _decay / _ups))
+# Smoothness: exact quadratic model on the circle of length 2 pi, noise along it, alpha = 0. Bias
+# bias_constant · eps^order_of_smoothness beside the variance √(pi/2 eps)/(2 N) of the heat kernel;
+# cut-off: |c_k| = amplitude k^(−order − 1/2).
+SYMBOLS.update({name: sp.Symbol(name, nonnegative=True) for name in (
+    "order_of_smoothness", "bias_constant", "amplitude")})
+_order, _bias, _amplitude = (SYMBOLS[n] for n in (
+    "order_of_smoothness", "bias_constant", "amplitude"))
+SMOOTH_STOP = Bound("Open: smoothness", "best stopping time, N → ∞",
+                    (sp.sqrt(sp.pi / 2) / (4 * N * _order * _bias)) ** (2 / (2 * _order + 1)))
+SMOOTH_HEAT = Bound("Open: smoothness", "π E|p_0 − p^_eps|², best eps, N → ∞",
+                    (1 + 2 * _order) * _bias * SMOOTH_STOP.expression**_order)
+SMOOTH_CUTOFF = Bound("Open: smoothness", "the same, spectral cut-off, best K, N → ∞",
+                      (1 + 1 / (2 * _order)) * _amplitude ** (2 / (2 * _order + 1))
+                      * N ** (-2 * _order / (2 * _order + 1)))
+# Uniform law, Lebesgue weighting from eps on; N → ∞, up to terms exponentially small in 1/eps.
+CIRCLE_STABILITY = Bound("Open: smoothness", "eps_stab² of the empirical score",
+                         (sp.pi / (6 * sp.sqrt(3) * stop) + sp.sqrt(sp.pi / (2 * stop)) / 2
+                          - sp.Rational(2, 3)) / N**2)

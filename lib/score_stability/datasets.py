@@ -316,3 +316,20 @@ def _torchvision_cifar(folder: Path | None) -> tuple[np.ndarray, np.ndarray]:
 def _as_cifar(pixels: np.ndarray, labels: np.ndarray) -> Images:
     x = pixels.reshape(-1, 3072) / 255
     return Images("cifar10", x, labels.astype(np.int64), (32, 32, 3))
+
+
+def noisy_ring(sets: int, number: int, generator: np.random.Generator, *,
+               spread: float = 0.1):
+    """Data sets ``(sets, number, 2)``, torch float64: angle uniform, radius 1 + spread·N(0, 1).
+
+    The law on which the collection trains its small networks: a curve with a little thickness.
+    """
+    import torch
+
+    if sets < 1 or number < 1:
+        raise ValueError(f"sets and number must be at least 1; got {sets}, {number}")
+    if not 0 <= spread < np.inf:
+        raise ValueError(f"spread must be finite and non-negative; got {spread}")
+    angle = 2 * np.pi * generator.random((sets, number))
+    radius = 1 + spread * generator.standard_normal((sets, number))
+    return torch.from_numpy(np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=-1))

@@ -6,6 +6,7 @@ No Monte Carlo: expectations over the data set are finite sums, closed forms or 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -161,3 +162,75 @@ def _check_gaussian(number: int, least: int, variance: float, mean_scale: float,
                         ("data_variance", data_variance)):
         if not (math.isfinite(value) and value > 0):
             raise ValueError(f"{name} must be positive and finite; got {value}")
+
+
+class AdjacentMoments(NamedTuple):
+    """After the last step, one entry per data set: ``mean_shift`` E theta − E theta^i and
+    ``squared_distance`` E (theta − theta^i)² under the synchronous coupling.
+
+    mean_shift² <= W_2²(theta, theta^i) <= squared_distance: with E[X_t² | X_0 = x̃] they bracket
+    eps_stab² whatever the coupling.
+    """
+
+    mean_shift: np.ndarray
+    squared_distance: np.ndarray
+
+
+def scaled_linear_sgd(data: np.ndarray, index: int, fresh: np.ndarray, *, mean_scale: float,
+                      variance: float, steps: int, step_size: Callable[[int], float] | float,
+                      weight_decay: float = 0.0, resamples: float = 1) -> AdjacentMoments:
+    """Exact moments of two adjacent SGD runs of s_theta(x) = theta x, N_B = 1, no clip.
+
+    Row gradient 2(A theta + B) with A = X², B = X xi/sigma, X = mu x + sigma xi, so first and
+    second moments of (theta, theta^i) obey a closed linear recursion (score weighting w = 1, start
+    0, index uniform, both runs share index and xi; at the replaced index one run sees x_i, the
+    other x̃). ``data`` is ``(R, N)``, ``fresh (R,)``; ``resamples`` may be infinite.
+    Raises ``ValueError`` for wrong shapes or an index out of range.
+    """
+    data, fresh = np.asarray(data, dtype=np.float64), np.asarray(fresh, dtype=np.float64)
+    if data.ndim != 2 or fresh.shape != data.shape[:1]:
+        raise ValueError(f"data must be (R, N) and fresh (R,); got {data.shape}, {fresh.shape}")
+    if not 0 <= index < data.shape[1]:
+        raise ValueError(f"index must lie in 0..{data.shape[1] - 1}; got {index}")
+    if not resamples >= 1:
+        raise ValueError(f"resamples must be at least 1; got {resamples}")
+    s2, number = variance, data.shape[1]
+
+    def moments(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, ...]:
+        """E A(x), E A(x)A(y), E A(x)B(y), E B(x)A(y), E B(x)B(y) of resample averages, shared xi.
+
+        Only the fluctuation around the product of means is divided by P; E B = 1.
+        """
+        m, n = mean_scale * x, mean_scale * y
+        a, b = m**2 + s2, n**2 + s2
+        aa = m**2 * n**2 + s2 * (m**2 + n**2 + 4 * m * n) + 3 * s2**2
+        ab, ba = 2 * m * n + m**2 + 3 * s2, 2 * m * n + n**2 + 3 * s2
+        bb = (m * n + 3 * s2) / s2
+        return (a, a * b + (aa - a * b) / resamples, a + (ab - a) / resamples,
+                b + (ba - b) / resamples, 1 + (bb - 1) / resamples)
+
+    def average(x: np.ndarray) -> list[np.ndarray]:
+        return [value.mean(axis=1) for value in moments(x, x)]
+
+    changed = data.copy()
+    changed[:, index] = fresh
+    own, other = average(data), average(changed)
+    others = [value * (number - 1) / number for value in average(np.delete(data, index, axis=1))] \
+        if number > 1 else [np.zeros(len(data))] * 5
+    a_i, aa_i, ab_i, ba_i, bb_i = moments(data[:, index], fresh)
+    a_fresh = mean_scale**2 * fresh**2 + s2
+    # Means over the index; the replaced one contributes 1/N.
+    cross_a, cross_a_other = others[0] + a_i / number, others[0] + a_fresh / number
+    cross = [value + part / number for value, part in
+             zip(others[1:], (aa_i, ab_i, ba_i, bb_i), strict=True)]
+    u, v, uu, vv, uv = (np.zeros(len(data)) for _ in range(5))
+    for k in range(1, steps + 1):
+        eta = step_size(k) if callable(step_size) else step_size
+        rho = 1 - eta * weight_decay
+        uv = (rho**2 * uv - 2 * eta * rho * ((cross_a + cross_a_other) * uv + u + v)
+              + 4 * eta**2 * (cross[0] * uv + cross[1] * u + cross[2] * v + cross[3]))
+        uu, vv = (rho**2 * w - 4 * eta * rho * (m[0] * w + z)
+                  + 4 * eta**2 * (m[1] * w + (m[2] + m[3]) * z + m[4])
+                  for w, z, m in ((uu, u, own), (vv, v, other)))
+        u, v = (rho * z - 2 * eta * (m[0] * z + 1) for z, m in ((u, own), (v, other)))
+    return AdjacentMoments(u - v, uu + vv - 2 * uv)

@@ -1,4 +1,5 @@
-"""Is a sample a copy of a training image? Nearest-neighbour ratio and posterior collisions."""
+"""Is a sample a copy of a training image? Nearest-neighbour ratio, posterior collisions, and the
+advantage of the best membership attack on one released sample."""
 
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -93,19 +94,57 @@ def memorised_fraction(ratio, threshold: float = 1 / 3) -> float:
     return (ratio < threshold).double().mean().item()
 
 
-def collision_probability(weights):
-    """Probability that two draws from the posterior over training points pick the same point.
+def collision_probability(weights, draws: int = 2):
+    """Probability that ``draws`` draws from the posterior over training points pick the same one.
 
     ``Q = Σ_j w_j²`` for each row of ``weights``, ``(M, N)``, as torch float64 ``(M,)``, between
     ``1/N`` (nothing is recognised) and 1 (one training point explains the sample). ``1/Q`` is the
-    effective number of training points. Raises ``ValueError`` if a row is not a probability vector
-    (negative, NaN, or a sum off 1 by more than 1e-6). Source: the inverse participation ratio.
+    effective number of training points. With ``draws=3`` it is ``Σ_j w_j³``, the mean square
+    weight of the point that a sample came from. Raises ``ValueError`` if a row is not a probability
+    vector (negative, NaN, or a sum off 1 by more than 1e-6) or ``draws`` is not an integer >= 2.
+    Source: the inverse participation ratio.
     """
+    if isinstance(draws, bool) or not isinstance(draws, int) or draws < 2:
+        raise ValueError(f"draws must be an integer >= 2, not {draws!r}")
     w = _tensor(weights, "weights")
     _check_matrix(w, "weights")
     if (w < 0).any() or ((w.sum(1) - 1).abs() > 1e-6).any():
         raise ValueError("weights must be probabilities: rows that are >= 0 and sum to 1")
-    return w.square().sum(1)
+    return (w**draws).sum(1)
+
+
+def membership_advantage(data, index: int, fresh, process, early_stopping_time: float) -> float:
+    """Total variation between one sample of the exact reverse process for S and for S^i.
+
+    ``(1/N)(2 Phi(√snr |x_i − x~|/2) − 1)``, exact in every dimension: ``data`` ``(N, d)`` is S,
+    ``index`` is i, ``fresh`` ``(d,)`` or ``(1, d)`` is x~, snr = mu²/sigma² of ``process`` at
+    ``early_stopping_time``. It is true-positive minus false-positive rate of the best attack: say
+    "S" if the sample is nearer to mu x_i than to mu x~.
+
+    Raises ``ValueError`` or ``TypeError`` naming the argument: wrong shape, NaN or infinite, N = 1
+    (no other record to hide behind), an index that is not in 0 … N − 1, a time that is not positive
+    or so small that snr overflows. Source: ``bounds.MEMBERSHIP_ADVANTAGE``.
+    """
+    from . import bounds
+
+    data, fresh = _tensor(data, "data"), _tensor(fresh, "fresh")
+    _check_matrix(data, "data")
+    if len(data) < 2:
+        raise ValueError("data must hold at least two points: with one there is nothing to hide")
+    if fresh.numel() != data.shape[1] or not fresh.isfinite().all():
+        raise ValueError(f"fresh must be one finite point of dimension {data.shape[1]}, not of "
+                         f"shape {tuple(fresh.shape)}")
+    if isinstance(index, bool) or not isinstance(index, (int, np.integer)):
+        raise TypeError(f"index must be an integer, not {type(index).__name__}")
+    if not 0 <= index < len(data):
+        raise ValueError(f"index must be in 0 to {len(data) - 1}, not {index}")
+    with np.errstate(over="ignore"):
+        snr = float(process.snr(np.float64(early_stopping_time)))
+    if not np.isfinite(snr):
+        raise ValueError(f"early_stopping_time is so small that mu²/sigma² overflows: "
+                         f"{early_stopping_time}")
+    distance = float((data[index] - fresh.reshape(-1)).norm())
+    return bounds.MEMBERSHIP_ADVANTAGE(N=len(data), snr=snr, distance=distance)
 
 
 def _tensor(x, argument: str):

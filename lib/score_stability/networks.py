@@ -1,0 +1,182 @@
+"""Small, plain score networks; many models at once, one row of a parameter matrix each.
+
+A network is a map (parameters, noisy point, noise) -> predicted noise; its score is −noise/sigma:
+
+    s_theta(x, t) = −xihat_theta(x, t)/sigma_t,    x = mu_t x_0 + sigma_t xi.
+
+Parameters of ``B`` models are one tensor ``(B, P)``: layers are views of it, and the gradient of
+the summed loss with respect to it *is* the stack of the gradients of the models.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from .process import OrnsteinUhlenbeck, by_time
+from .sampling import Score
+
+ACTIVATIONS = {"relu": torch.relu, "silu": torch.nn.functional.silu, "tanh": torch.tanh}
+
+
+class Network(Protocol):
+    """What training needs of a network: a parameter count and the predicted noise."""
+
+    @property
+    def parameters(self) -> int: ...
+
+    def noise(self, theta: torch.Tensor, x: torch.Tensor, mean_scale: torch.Tensor,
+              sigma: torch.Tensor) -> torch.Tensor:
+        """Predicted noise ``(B, M, d)`` at ``x (B, M, d)`` for mean_scale and sigma ``(B, M)``."""
+        ...
+
+
+class MLP:
+    """Fully connected network on (x/√(mu² + sigma²), log(sigma/mu), sigma/mu), predicts noise.
+
+    ``widths`` are those of the hidden layers, in dimension ``dimension``; ``activation`` is one of
+    "relu", "silu", "tanh". Raises ``ValueError`` for any other value.
+    """
+
+    def __init__(self, dimension: int, widths: Sequence[int], activation: str = "silu") -> None:
+        if dimension < 1:
+            raise ValueError(f"dimension must be at least 1; got {dimension}")
+        if not widths or min(widths) < 1:
+            raise ValueError(f"widths must be at least one positive integer; got {widths}")
+        if activation not in ACTIVATIONS:
+            raise ValueError(f"activation must be one of {sorted(ACTIVATIONS)}; got {activation!r}")
+        self.dimension, self.activation = dimension, activation
+        self.sizes = (dimension + 2, *widths, dimension)
+        self.parameters = sum((a + 1) * b for a, b in itertools.pairwise(self.sizes))
+
+    def initial(self, models: int, generator: np.random.Generator,
+                dtype: torch.dtype = torch.float32) -> torch.Tensor:
+        """Parameters ``(models, P)``: weights N(0, 1/fan-in), biases zero."""
+        draws = generator.standard_normal((models, self.parameters))
+        theta = torch.from_numpy(draws)
+        for weight, bias in self.layers(theta):
+            weight /= math.sqrt(weight.shape[1])
+            bias.zero_()
+        return theta.to(dtype)
+
+    def layers(self, theta: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Views (weight ``(B, in, out)``, bias ``(B, 1, out)``) of the parameters ``(B, P)``."""
+        _check_parameters(theta, self.parameters)
+        views, at = [], 0
+        for a, b in itertools.pairwise(self.sizes):
+            weight = theta[:, at:at + a * b].view(-1, a, b)
+            bias = theta[:, at + a * b:at + (a + 1) * b].view(-1, 1, b)
+            views.append((weight, bias))
+            at += (a + 1) * b
+        return views
+
+    def noise(self, theta: torch.Tensor, x: torch.Tensor, mean_scale: torch.Tensor,
+              sigma: torch.Tensor) -> torch.Tensor:
+        """Predicted noise ``(B, M, d)`` at ``x (B, M, d)``."""
+        scale = torch.rsqrt(mean_scale**2 + sigma**2)
+        level = sigma / mean_scale
+        h = torch.cat([x * scale[..., None], level.log()[..., None], level[..., None]], dim=-1)
+        layers = self.layers(theta)
+        activation = ACTIVATIONS[self.activation]
+        for k, (weight, bias) in enumerate(layers):
+            h = torch.baddbmm(bias, h, weight)
+            if k + 1 < len(layers):
+                h = activation(h)
+        return h
+
+    def rescaling_directions(self, theta: torch.Tensor) -> torch.Tensor:
+        """Directions along which a ReLU network does not change, ``(B, hidden units, P)``.
+
+        For a positively homogeneous unit (c w_in, c b, w_out/c) is the same function for all
+        c > 0; the derivative at c = 1 is (w_in, b, −w_out). No gradient of any loss has a
+        component along it. Defined for every activation; a symmetry for "relu" only.
+        """
+        layers = self.layers(theta)
+        directions = []
+        for k, ((weight, bias), (following, _)) in enumerate(
+                itertools.pairwise(layers)):
+            for unit in range(weight.shape[2]):
+                direction = torch.zeros_like(theta)
+                views = self.layers(direction)
+                views[k][0][:, :, unit] = weight[:, :, unit]
+                views[k][1][:, :, unit] = bias[:, :, unit]
+                views[k + 1][0][:, unit, :] = -following[:, unit, :]
+                directions.append(direction)
+        return torch.stack(directions, dim=1)
+
+
+class ScaledLinear:
+    """One parameter: s_theta(x) = theta x. The smallest model in which SGD has noise."""
+
+    parameters = 1
+
+    def noise(self, theta: torch.Tensor, x: torch.Tensor, mean_scale: torch.Tensor,
+              sigma: torch.Tensor) -> torch.Tensor:
+        _check_parameters(theta, 1)
+        return -sigma[..., None] * theta[:, None, :] * x
+
+
+class DeepLinear:
+    """Two parameters: s_theta(x) = theta_1 theta_2 x. A saddle at 0 between two equal wells."""
+
+    parameters = 2
+
+    def noise(self, theta: torch.Tensor, x: torch.Tensor, mean_scale: torch.Tensor,
+              sigma: torch.Tensor) -> torch.Tensor:
+        _check_parameters(theta, 2)
+        return -sigma[..., None] * theta.prod(dim=1)[:, None, None] * x
+
+
+class RandomFeatures:
+    """s_theta(x) = Phi(x) theta with Phi_j(x) = √(2/m) cos(omega_j x + b_j), in one dimension.
+
+    Linear in theta: the denoising loss is a convex quadratic. omega_j ~ N(0, bandwidth²),
+    b_j uniform on [0, 2π].
+    """
+
+    def __init__(self, features: int, bandwidth: float, generator: np.random.Generator) -> None:
+        if features < 1 or not bandwidth > 0:
+            raise ValueError(f"features must be at least 1 and bandwidth positive; "
+                             f"got {features}, {bandwidth}")
+        self.parameters = features
+        self.frequencies = torch.from_numpy(bandwidth * generator.standard_normal(features))
+        self.phases = torch.from_numpy(2 * np.pi * generator.random(features))
+
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        """Phi ``(..., m)`` at ``x (..., 1)``."""
+        angles = x * self.frequencies.to(x) + self.phases.to(x)
+        return math.sqrt(2 / self.parameters) * torch.cos(angles)
+
+    def noise(self, theta: torch.Tensor, x: torch.Tensor, mean_scale: torch.Tensor,
+              sigma: torch.Tensor) -> torch.Tensor:
+        _check_parameters(theta, self.parameters)
+        if x.shape[-1] != 1:
+            raise ValueError(f"x must have one column for random features; got {x.shape[-1]}")
+        return -sigma[..., None] * torch.bmm(self.features(x), theta[:, :, None])
+
+
+def score_of(network: Network, theta: torch.Tensor, process: OrnsteinUhlenbeck) -> Score:
+    """The score function of one model with parameters ``theta (P,)``: −noise/sigma_t."""
+    if theta.ndim != 1:
+        raise ValueError(f"theta must be the parameters of one model, (P,); got {theta.shape}")
+    rows = theta.detach()[None]
+
+    def at_one_time(x: torch.Tensor, t: float) -> torch.Tensor:
+        points = x.to(rows)[None]
+        mu = torch.full(points.shape[:2], process.mean_scale(t), dtype=rows.dtype,
+                        device=rows.device)
+        sigma = torch.full_like(mu, math.sqrt(process.variance(t)))
+        with torch.no_grad():
+            return -(network.noise(rows, points, mu, sigma)[0] / sigma[0, :, None]).to(x)
+
+    return lambda x, t: by_time(at_one_time, x, t)
+
+
+def _check_parameters(theta: torch.Tensor, parameters: int) -> None:
+    if theta.ndim != 2 or theta.shape[1] != parameters:
+        raise ValueError(f"theta must be (models, {parameters}); got {tuple(theta.shape)}")
