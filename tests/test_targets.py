@@ -231,7 +231,7 @@ def test_two_point_constants_by_the_even_part(log_snr):
     target, t = TwoPoint(HEAT), HEAT.time_of_snr(gamma)
     C, B = (integrate.trapezoid(density * np.cosh(h)**-k, h) for k in (1.0, 3.0))
     scale = HEAT.denoiser_to_score_units(t)
-    if C == 0:
+    if C < 1e-290:  # there the reference integrand is subnormal and loses digits itself
         return
     constants = target.stability_constants(t)
     assert constants[:2] == pytest.approx((scale * C, scale * B), rel=1e-9, abs=0)
