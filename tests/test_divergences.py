@@ -1,16 +1,22 @@
 """Divergences against closed forms of Gaussians, invariants, wrong input."""
 
 import math
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from score_stability.datasets import DataUnavailable
 from score_stability.divergences import (
     energy_distance,
     frechet_distance,
+    frechet_of_images,
     gaussian_kl,
+    inception_metrics,
     kl,
     total_variation,
     wasserstein_1,
@@ -122,3 +128,76 @@ def test_wrong_input():
         energy_distance(good, good, pairs=3)
     with pytest.raises(ValueError, match="features must name"):
         frechet_distance(good, good, features="")
+
+
+def test_frechet_of_images():
+    generator = np.random.default_rng(2)
+    images = generator.random((50, 4, 4))
+
+    def sums(pixels):  # a stand-in for a network: two features
+        return np.stack((pixels.sum((1, 2)), pixels[:, 0, 0]), axis=1)
+
+    # Adding c to all 16 pixels moves the features by (16 c, c).
+    value = frechet_of_images(images, images + 0.5, sums, features="sums")
+    assert value == pytest.approx(8**2 + 0.5**2, rel=1e-9)
+    assert value == pytest.approx(
+        frechet_distance(sums(images), sums(images + 0.5), features="sums"), rel=1e-12)
+    with pytest.raises(ValueError, match="images must be finite"):
+        frechet_of_images(np.where(images > 0.9, np.nan, images), images, sums, features="s")
+    with pytest.raises(ValueError, match="reference must be finite"):
+        frechet_of_images(images, np.zeros(5), sums, features="s")
+    with pytest.raises(ValueError, match="reference must be more than the 2 features"):
+        frechet_of_images(images, images[:2], sums, features="s")
+    for bad in (lambda x: x, lambda x: sums(x)[1:], lambda x: np.nan * sums(x)):
+        with pytest.raises(ValueError, match="extractor must return"):
+            frechet_of_images(images, images, bad, features="s")
+    with pytest.raises(ValueError, match="features must name"):
+        frechet_of_images(images, images, sums, features="")
+
+
+class MeanColour:
+    """Stand-in for both metrics: mean colours instead of Inception features, no weights."""
+
+    def __init__(self, **options):
+        assert options.pop("normalize") is True and options in ({}, {"feature": 2048})
+        self.parts = {True: [], False: []}
+
+    def update(self, images, real=False):
+        assert images.dtype == torch.float32 and images.shape[1] == 3
+        self.parts[real].append(images.mean((2, 3)).double())
+
+    def compute(self):
+        fake = torch.cat(self.parts[False])
+        if not self.parts[True]:
+            return fake.mean(), fake.std()
+        return torch.tensor(frechet_distance(fake, torch.cat(self.parts[True]), features="colour"))
+
+
+def test_inception_metrics_with_a_stand_in(monkeypatch):
+    stand_in = SimpleNamespace(FrechetInceptionDistance=MeanColour, InceptionScore=MeanColour)
+    reference = np.random.default_rng(3).random((2049, 2, 2, 3)) * 0.5
+    result = inception_metrics(reference + 0.25, reference, metrics=stand_in)
+    # Every colour moves by 1/4; all images are used once, in whatever batches.
+    assert result.fid == pytest.approx(3 / 16, rel=1e-5)
+    assert result.inception_score == pytest.approx(reference.mean() + 0.25, rel=1e-5)
+    again = inception_metrics(reference + 0.25, reference, metrics=stand_in, batch=1000)
+    assert again == pytest.approx(result, rel=1e-9)
+    for bad, message in ((reference[:2048], "images must be more than the 2048"),
+                         (reference[..., 0], r"images must be \(M, h, w, 3\)"),
+                         (reference + 1, r"images must lie in \[0, 1\]"),
+                         (np.full_like(reference, np.nan), r"images must lie in \[0, 1\]")):
+        with pytest.raises(ValueError, match=message):
+            inception_metrics(bad, reference, metrics=stand_in)
+    with pytest.raises(ValueError, match="batch"):
+        inception_metrics(reference, reference, metrics=stand_in, batch=0)
+
+    def no_network(**options):
+        raise OSError("no route to host")
+
+    with pytest.raises(DataUnavailable, match="no route to host"):
+        inception_metrics(reference, reference, metrics=SimpleNamespace(
+            FrechetInceptionDistance=no_network))
+    monkeypatch.setitem(sys.modules, "torchmetrics", None)
+    monkeypatch.setitem(sys.modules, "torchmetrics.image", None)
+    with pytest.raises(DataUnavailable, match="need torchmetrics"):
+        inception_metrics(reference, reference)

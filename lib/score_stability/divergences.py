@@ -7,9 +7,12 @@ count. KL and TV in nats and as a number in [0, 1]; Wasserstein-1 in the units o
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
+
+from .datasets import DataUnavailable
 
 
 def _vectors(**named: Any) -> list[np.ndarray]:
@@ -121,3 +124,76 @@ def frechet_distance(x: Any, y: Any, *, features: str) -> float:
         roots.append((vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T)
     cross = np.linalg.svd(roots[0] @ roots[1], compute_uv=False).sum()
     return float(np.sum((m_x - m_y) ** 2) + np.trace(S_x) + np.trace(S_y) - 2 * cross)
+
+
+def frechet_of_images(images: Any, reference: Any, extractor: Callable[[Any], Any], *,
+                      features: str) -> float:
+    """``frechet_distance`` of extractor(images) and extractor(reference), named ``features``.
+
+    ``extractor`` maps ``(M, ...)`` to ``(M, f)``. Raises ``ValueError`` for NaN or infinite images,
+    for features of another shape or not finite, and unless there are more images than features on
+    both sides: with fewer the covariances are singular and the distance mostly measures M.
+    """
+    outputs = []
+    for name, value in (("images", images), ("reference", reference)):
+        pixels = np.asarray(value, dtype=np.float64)
+        if pixels.ndim < 2 or not np.isfinite(pixels).all():
+            raise ValueError(f"{name} must be finite and of shape (M, ...); got {pixels.shape}")
+        output = np.asarray(extractor(pixels), dtype=np.float64)
+        if output.ndim != 2 or len(output) != len(pixels) or not np.isfinite(output).all():
+            raise ValueError("extractor must return finite features (M, f), one row an image; got "
+                             f"{output.shape} for {len(pixels)} images")
+        if len(output) <= output.shape[1]:
+            raise ValueError(f"{name} must be more than the {output.shape[1]} features; "
+                             f"got {len(output)}")
+        outputs.append(output)
+    return frechet_distance(*outputs, features=features)
+
+
+class InceptionMetrics(NamedTuple):
+    """The Fréchet Inception distance, and the Inception score with its spread over ten parts."""
+
+    fid: float
+    inception_score: float
+    spread: float
+
+
+def inception_metrics(images: Any, reference: Any, *, batch: int = 256,
+                      metrics: Any = None) -> InceptionMetrics:
+    """FID and Inception score of ``images (M, h, w, 3)`` in [0, 1] by torchmetrics.
+
+    Both sets need more than the 2048 Inception features. ``metrics`` stands in for the modules of
+    torchmetrics (an object with ``FrechetInceptionDistance`` and ``InceptionScore``). Raises
+    ``ValueError`` for wrong images, ``DataUnavailable`` if torchmetrics with torch-fidelity is not
+    installed or the Inception weights cannot be downloaded. Source: Heusel et al. 2017; Salimans
+    et al. 2016.
+    """
+    import torch
+
+    for name, value in (("images", images), ("reference", reference)):
+        shape = np.shape(value)
+        if len(shape) != 4 or shape[3] != 3:
+            raise ValueError(f"{name} must be (M, h, w, 3); got {shape}")
+        # NaN fails the comparison as well.
+        if not ((np.asarray(value) >= 0) & (np.asarray(value) <= 1)).all():
+            raise ValueError(f"{name} must lie in [0, 1]")
+        if shape[0] <= 2048:
+            raise ValueError(f"{name} must be more than the 2048 features; got {shape[0]}")
+    if batch < 1:
+        raise ValueError(f"batch must be at least 1; got {batch}")
+    try:
+        if metrics is None:
+            import torchmetrics.image as metrics
+        fid = metrics.FrechetInceptionDistance(feature=2048, normalize=True)
+        score = metrics.InceptionScore(normalize=True)
+    except (ImportError, OSError) as error:
+        raise DataUnavailable("FID and Inception score need torchmetrics, torch-fidelity and the "
+                              f"Inception weights (a download): {error}") from error
+    for real, value in ((True, reference), (False, images)):
+        for start in range(0, len(value), batch):
+            part = torch.as_tensor(np.asarray(value[start:start + batch], dtype=np.float32))
+            part = part.permute(0, 3, 1, 2).contiguous()
+            fid.update(part, real=real)
+            if not real:
+                score.update(part)
+    return InceptionMetrics(float(fid.compute()), *(float(v) for v in score.compute()))
