@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from score_stability.quadrature import gauss_legendre, standard_normal
+from score_stability.quadrature import gauss_hermite, gauss_legendre, standard_normal
 
 repeatable = settings(max_examples=30, deadline=None, derandomize=True)
 
@@ -69,3 +69,16 @@ def test_wrong_input():
             gauss_legendre(start, end)
     with pytest.raises(ValueError, match="nodes"):
         gauss_legendre(0.0, 1.0, nodes=0)
+
+
+@pytest.mark.parametrize("nodes", [1, 2, 5, 20])
+def test_gauss_hermite_is_exact_for_polynomials(nodes):
+    z, w = gauss_hermite(nodes)
+    for degree in range(2 * nodes):
+        moment = 0 if degree % 2 else math.prod(range(1, degree, 2))
+        assert w @ z**degree == pytest.approx(moment, rel=1e-9, abs=1e-9 * (w @ np.abs(z)**degree))
+
+
+def test_gauss_hermite_names_a_wrong_number_of_nodes():
+    with pytest.raises(ValueError, match="nodes"):
+        gauss_hermite(0)

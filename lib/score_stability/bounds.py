@@ -306,29 +306,30 @@ def last_iterate_zcdp(clip: float, noise_scale: float, decay: float, steps: Any)
     return LAST_ITERATE(clip=clip, noise_scale=noise_scale, steps=steps,
                         contraction_rate=-np.log1p(-decay))
 
+
 # SGD. Runs on adjacent data from one start, delta = |theta − theta^i|; hit_probability =
-# P(i in B_k); growth a = q upsilon − lambda with q = 1 − hit_probability. ``contraction`` has what
+# P(i in B_k); growth = q upsilon − lambda with q = 1 − hit_probability. ``contraction`` has what
 # needs an algorithm: the capped recursion, the second moment, the comparison chain.
 SYMBOLS.update({name: sp.Symbol(name, nonnegative=True) for name in (
-    "step_size", "step_scale", "weight_decay", "upsilon", "clip", "steps", "hit_probability",
-    "free_steps", "lipschitz", "noise_std")})
+    "step_size", "step_scale", "weight_decay", "upsilon", "hit_probability", "free_steps",
+    "lipschitz", "noise_std")})
 _eta, _bar, _decay, _ups, _clip, _K, _hit, _m, _lip, _s = (SYMBOLS[n] for n in (
     "step_size", "step_scale", "weight_decay", "upsilon", "clip", "steps", "hit_probability",
     "free_steps", "lipschitz", "noise_std"))
-_a = (1 - _hit) * _ups - _decay
-_b = _bar * _a
+_growth = (1 - _hit) * _ups - _decay
+_b = _bar * _growth
 SGD_CONSTANT = Bound("Proposition 11", "E delta after K constant steps",
-                     2 * _hit * _clip / _a * ((1 + _eta * _a) ** _K - 1))
+                     2 * _hit * _clip / _growth * ((1 + _eta * _growth) ** _K - 1))
 # Below the trivial 2C/lambda exactly if lambda > upsilon.
 SGD_STEADY = Bound("Proposition 11", "E delta, constant step, lambda > upsilon, any K",
-                   2 * _hit * _clip / -_a)
+                   2 * _hit * _clip / -_growth)
 # eta_k = step_scale/k, no hit in the first free_steps steps: exact solution of the recursion.
 SGD_DECAY = Bound("Proposition 11", "E delta after K steps eta_k = step_scale/k",
-                  2 * _hit * _clip / _a * (sp.exp(
+                  2 * _hit * _clip / _growth * (sp.exp(
                       sp.loggamma(_K + 1 + _b) + sp.loggamma(_m + 1) - sp.loggamma(_m + 1 + _b)
                       - sp.loggamma(_K + 1)) - 1))
 SGD_DECAY_POWER = Bound("Proposition 11", "the same, growth > 0, free_steps >= 1",
-                        2 * _hit * _clip / _a * (_K / _m) ** _b)
+                        2 * _hit * _clip / _growth * (_K / _m) ** _b)
 # Best real number of free steps: p m D² + D L (2pC/a)(K/m)^b at its minimum.
 SGD_FREE_STEPS = Bound("Proposition 11", "best number of free steps",
                        (2 * _lip * _clip * _bar / diameter) ** (1 / (_b + 1))
@@ -336,7 +337,7 @@ SGD_FREE_STEPS = Bound("Proposition 11", "best number of free steps",
 SGD_BURN_IN = Bound("Proposition 11", "eps_stab², eta_k = step_scale/k, growth > 0",
                     _hit * diameter**2 * (1 + 1 / _b) * SGD_FREE_STEPS.expression)
 SGD_STABILITY = Bound("Proposition 11", "eps_stab², constant step, lambda > upsilon, any K",
-                      4 * _lip**2 * _clip**2 * _hit / (_decay * -_a))
+                      4 * _lip**2 * _clip**2 * _hit / (_decay * -_growth))
 # The paper's form with every hidden constant set to one: never asserted.
 SGD_PAPER = Bound("Proposition 11", "eps_stab², the paper's form",
                   _K ** (_bar * _ups / (_bar * _ups + 1)) / N)
@@ -349,6 +350,7 @@ BARRIER = Bound("Proposition 14", "log of G, step_size → 0",
 # Noise that is the noise of the clipped gradient itself: its least variance is at most C²/d.
 TRACE_CAP = Bound("Proposition 14", "least log of G for intrinsic clipped noise",
                   dim / (_eta * _decay) * (1 - _decay / _ups))
+
 # Smoothness: exact quadratic model on the circle of length 2 pi, noise along it, alpha = 0. Bias
 # bias_constant · eps^order_of_smoothness beside the variance √(pi/2 eps)/(2 N) of the heat kernel;
 # cut-off: |c_k| = amplitude k^(−order − 1/2).

@@ -40,6 +40,16 @@ def _check_step(eta: float, weight_decay: float, upsilon: float, clip: float) ->
         raise ValueError(f"eta * weight_decay must be at most 1; got {eta * weight_decay}")
 
 
+def _hit(r: Any, eta: float, weight_decay: float, clip: float) -> Any:
+    """rho r + 2 eta C: the most that a step with a hit leaves of a distance r."""
+    return (1 - eta * weight_decay) * r + 2 * eta * clip
+
+
+def _smooth(r: Any, eta: float, weight_decay: float, upsilon: float) -> Any:
+    """(rho + eta upsilon) r: the same for a step without a hit, the clip ignored."""
+    return (1 - eta * weight_decay + eta * upsilon) * r
+
+
 def first_moment(steps: int, step_size: Callable[[int], float] | float, *, weight_decay: float,
                  upsilon: float, clip: float, p: float, cap: bool = True,
                  start: int = 1) -> np.ndarray:
@@ -53,9 +63,8 @@ def first_moment(steps: int, step_size: Callable[[int], float] | float, *, weigh
     for k in range(steps):
         eta = step_size(start + k) if callable(step_size) else step_size
         _check_step(eta, weight_decay, upsilon, clip)
-        rho = 1 - eta * weight_decay
-        hit = rho * x + 2 * eta * clip
-        smooth = (rho + eta * upsilon) * x
+        hit = _hit(x, eta, weight_decay, clip)
+        smooth = _smooth(x, eta, weight_decay, upsilon)
         x = (1 - p) * (min(smooth, hit) if cap else smooth) + p * hit
         out[k] = x
     return out
@@ -72,10 +81,10 @@ def second_moment(steps: int, step_size: Callable[[int], float] | float, *, weig
     for k in range(steps):
         eta = step_size(1 + k) if callable(step_size) else step_size
         _check_step(eta, weight_decay, smoothness, clip)
-        rho = 1 - eta * weight_decay
-        reach = rho * reach + 2 * eta * clip  # no run can be further apart
-        y = min((1 - p) * (rho + eta * smoothness) ** 2 * y
-                + p * (rho * math.sqrt(y) + 2 * eta * clip) ** 2, reach**2)
+        reach = _hit(reach, eta, weight_decay, clip)  # no run can be further apart
+        root = math.sqrt(y)
+        y = min((1 - p) * _smooth(root, eta, weight_decay, smoothness) ** 2
+                + p * _hit(root, eta, weight_decay, clip) ** 2, reach**2)
         out[k] = y
     return out
 
@@ -191,13 +200,11 @@ class ComparisonChain:
     def free(self, r: Any) -> np.ndarray:
         """h(r), the distance after a step without a hit and before the noise."""
         r = np.asarray(r, dtype=np.float64)
-        rho = 1 - self.eta * self.weight_decay
-        return np.minimum((rho + self.eta * self.upsilon) * r, self.hit(r))
+        return np.minimum(_smooth(r, self.eta, self.weight_decay, self.upsilon), self.hit(r))
 
     def hit(self, r: Any) -> np.ndarray:
         """rho r + 2 eta C, the distance after a hit and before the noise."""
-        rho = 1 - self.eta * self.weight_decay
-        return rho * np.asarray(r, dtype=np.float64) + 2 * self.eta * self.clip
+        return _hit(np.asarray(r, dtype=np.float64), self.eta, self.weight_decay, self.clip)
 
     def kernel(self, x: Any) -> np.ndarray:
         """Row i: weights ``(len(x), n + 1)`` of E f(min(R0, KBM(x_i))) for f linear between nodes.
@@ -256,7 +263,7 @@ class ComparisonChain:
 
         tail = 2 * ndtr(-self.grid / (2 * self.noise_std))  # d/dx E (KBM(x) − z)^+ at x = 0
         slopes = np.diff(values) / self.grid[1]
-        growth = 1 - self.eta * self.weight_decay + self.eta * self.upsilon
+        growth = _smooth(1.0, self.eta, self.weight_decay, self.upsilon)
         return float(growth * np.sum(-np.diff(tail) * slopes) - slopes[0])
 
     def _free_map(self, r: np.ndarray) -> np.ndarray:
@@ -368,11 +375,11 @@ class ComparisonChain:
         g = 1 − (c_E/(2 Sg)) ∫ Ph/phi; the bound is 2 eta C R0/(f(R0) eta c_E). It certifies the
         diffusion, not the discrete chain.
         """
+        from scipy.integrate import cumulative_trapezoid as running
+
         r = np.linspace(0.0, self.diameter, 20001)
         scale = 2 * self._diffusivity
         drift = np.maximum(self._drift(r), 0.0)
-        from scipy.integrate import cumulative_trapezoid as running
-
         phi = np.exp(-running(drift, r, initial=0.0) / scale)
         ratio = running(running(phi, r, initial=0.0) / phi, r, initial=0.0)
         rate = self._diffusivity / ratio[-1]

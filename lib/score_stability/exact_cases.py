@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from .quadrature import standard_normal
+from .quadrature import gauss_hermite, standard_normal
 
 
 class ExactCase(NamedTuple):
@@ -119,8 +119,7 @@ def gaussian_affine(number: int, variance: float, *, mean_scale: float = 1.0,
     _check_gaussian(number, 3, variance, mean_scale, data_variance)
     # Rescale the data to unit variance; the score sees mu √lambda x.
     mu, N = mean_scale * math.sqrt(data_variance), number
-    z, w = np.polynomial.hermite_e.hermegauss(nodes)
-    w = w / w.sum()
+    z, w = gauss_hermite(nodes)
     q, w_q = _chi_square_rule(N - 2, nodes)
     x, fresh, other, rest = np.meshgrid(z, z, z / math.sqrt(N - 1), q, indexing="ij")
     weight = np.einsum("i,j,k,l->ijkl", w, w, w, w_q)

@@ -25,6 +25,14 @@ def standard_normal(nodes: int = 4001, half_width: float = 12.0) -> tuple[np.nda
     return z, weights / weights.sum()
 
 
+def gauss_hermite(nodes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes z and weights w with Σ w f(z) = E f(Z), Z ~ N(0, 1), for degree up to 2 nodes − 1."""
+    if nodes < 1:
+        raise ValueError(f"nodes must be at least 1; got {nodes}")
+    z, w = np.polynomial.hermite_e.hermegauss(nodes)
+    return z, w / w.sum()
+
+
 def gauss_legendre(start: float, end: float, nodes: int = 400) -> tuple[np.ndarray, np.ndarray]:
     """Nodes and weights of Gauss–Legendre quadrature on [start, end]."""
     if not start < end:

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from . import quadrature
 from .contraction import reflection_maximal
 from .networks import Network
 from .process import OrnsteinUhlenbeck
@@ -301,9 +302,9 @@ def hit_probability(number: int, options: SGD) -> float:
 def clip_rows(vectors: torch.Tensor, radius: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Projection of every row on the ball of its radius ``(B, 1)``, and which rows moved."""
     norm = vectors.norm(dim=1, keepdim=True)
-    return vectors * torch.clamp(radius / norm.clamp_min(1e-300 if vectors.dtype == torch.float64
-                                                         else 1e-30), max=1.0), \
-        norm[:, 0] > radius[:, 0]
+    # The least positive number keeps 0/0 away: a zero gradient stays zero.
+    factor = (radius / norm.clamp_min(torch.finfo(norm.dtype).tiny)).clamp(max=1.0)
+    return vectors * factor, (norm > radius)[:, 0]
 
 
 def _clipped_each(network: Network, theta: torch.Tensor, loss: DenoisingLoss, points: torch.Tensor,
@@ -338,8 +339,7 @@ def gauss_hermite(dimension: int, nodes: int) -> tuple[torch.Tensor, torch.Tenso
     """
     if dimension < 1 or nodes < 1 or nodes**dimension > 10**5:
         raise ValueError(f"nodes**dimension must lie in 1..100000; got {nodes}**{dimension}")
-    x, w = np.polynomial.hermite_e.hermegauss(nodes)
-    w = w / w.sum()
+    x, w = quadrature.gauss_hermite(nodes)
     grid = np.stack(np.meshgrid(*[x] * dimension, indexing="ij"), axis=-1).reshape(-1, dimension)
     weights = np.stack(np.meshgrid(*[w] * dimension, indexing="ij"), axis=-1)
     return torch.from_numpy(grid), torch.from_numpy(weights.reshape(-1, dimension).prod(axis=1))
