@@ -39,7 +39,8 @@ def neighbour_distances(points: Any, neighbours: int) -> tuple[np.ndarray, np.nd
     extra = min(neighbours + 2, x.shape[0] - 1)
     index = NearestNeighbors(n_neighbors=extra).fit(x).kneighbors(return_distance=False)
     distances = np.stack([np.linalg.norm(x - x[index[:, j]], axis=1) for j in range(extra)], 1)
-    order = np.argsort(distances, axis=1, kind="stable")[:, :neighbours]
+    # Ties by index: which of two equal neighbours scikit-learn names first depends on its version.
+    order = np.lexsort((index, distances), axis=1)[:, :neighbours]
     return np.take_along_axis(distances, order, 1), np.take_along_axis(index, order, 1)
 
 
@@ -67,7 +68,10 @@ def two_nearest_neighbours(points: Any) -> TwoNN:
     from scipy import sparse, stats
 
     size = len(first)
-    graph = sparse.csr_matrix((np.ones(size), (np.arange(size), index[:, 0])), (size, size))
+    tied = np.flatnonzero(second == first)  # both are nearest: the graph has both edges
+    rows = np.concatenate([np.arange(size), tied])
+    columns = np.concatenate([index[:, 0], index[tied, 1]])
+    graph = sparse.csr_matrix((np.ones(len(rows)), (rows, columns)), (size, size))
     count, cluster = sparse.csgraph.connected_components(graph, connection="weak")
     sums = np.bincount(cluster[keep], weights=logs - logs.mean(), minlength=count)
     error = dimension**2 * math.sqrt(float(np.sum(sums**2))) / n
