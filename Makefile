@@ -1,33 +1,59 @@
 # Each target first makes .venv and installs into it, unless that is done and up to date.
 # PYTHON: the interpreter to build .venv from. TORCH_INDEX: see README. ARGS: more for pytest.
-# RUNNER: what runs pytest. Coverage must start before pytest does, or the plugin's lines are missed.
+# JOBS: processes that share the tests, 0 for one without workers. A notebook is never split.
+# NOTEBOOK: a number, for slides; NOTEBOOKS: several, for colab. OFFLINE=1: a book that needs no network.
 PYTHON ?= python3
 TORCH_INDEX ?=
 ARGS ?=
-RUNNER ?= -m
+JOBS ?= 2
+NOTEBOOK ?= 03
+NOTEBOOKS ?= 00 03
+OFFLINE ?=
 BIN = .venv/bin
 # One thread: results and timings do not depend on the number of cores.
 ONE = export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 VECLIB_MAXIMUM_THREADS=1;
 
-.PHONY: help notebooks test lab bench
+.PHONY: help notebooks test lab bench book book-test slides colab
 
 help:
 	@echo "make notebooks   re-run every notebook and print the table of verdicts"
 	@echo "make test        run all tests, with every notebook against its stored outputs"
 	@echo "make lab         open the notebooks in JupyterLab"
 	@echo "make bench       measure the cost ratios"
+	@echo "make book        build the web site from the stored outputs (OFFLINE=1: with its own MathJax)"
+	@echo "make book-test   build it offline and look at every page in headless Chromium"
+	@echo "make slides      slides of one notebook: NOTEBOOK=03"
+	@echo "make colab       run notebooks as Colab would, without a checkout: NOTEBOOKS='00 03'"
 
 notebooks: .venv/.installed
 	$(ONE) $(BIN)/python -m verdicts run
 
 test: .venv/.installed
-	$(ONE) $(BIN)/python $(RUNNER) pytest $(ARGS)
+	$(ONE) $(BIN)/python -m pytest -n $(JOBS) --dist loadscope $(ARGS)
 
 lab: .venv/.installed
 	$(BIN)/jupyter lab notebooks
 
 bench: .venv/.installed
 	$(ONE) $(BIN)/python benchmarks/ratios.py
+
+book: .venv/.book
+	$(ONE) $(BIN)/python book/build.py $(if $(OFFLINE),--offline)
+
+# Its own settings: these are not the library's tests, and no notebook is run.
+book-test: .venv/.book
+	$(ONE) $(BIN)/python book/build.py --offline
+	$(BIN)/python -m pytest -o addopts= -p no:cacheprovider -n $(JOBS) book/test_browser.py $(ARGS)
+
+slides: .venv/.installed
+	$(BIN)/python book/slides.py $(NOTEBOOK)
+
+colab:
+	$(PYTHON) tests/colab/simulate.py $(NOTEBOOKS)
+
+.venv/.book: .venv/.installed book/requirements.txt
+	$(BIN)/python -m pip install -r book/requirements.txt -c constraints.txt
+	touch $@
 
 # With TORCH_INDEX only torch itself comes from there: an index of torch builds need not have the
 # pinned versions of what torch depends on.

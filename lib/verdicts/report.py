@@ -74,8 +74,8 @@ def _slack(entry):
     return "–".join(ends)
 
 
-def _cells(entry, link):
-    """The row of a statement; ``link`` renders a notebook's path."""
+def cells(entry, link):
+    """The row of a statement, in the order of HEADER; ``link`` renders a notebook's path."""
     shown = [r for _, r in entry.claims if r["kind"] != "control"]
     controls = [r for _, r in entry.claims if r["kind"] == "control"]
     shown.sort(key=lambda r: ("holds", "consistent", "open").index(r["status"]))
@@ -103,14 +103,14 @@ def markdown(config, beside=None):
         target = os.path.relpath(config.folder / path.name, start)
         return f"[{path.name[:2]}]({Path(target).as_posix()})"
 
-    rows = [_cells(e, link) for e in entries(config, stored_claims(config))]
+    rows = [cells(e, link) for e in entries(config, stored_claims(config))]
     lines = [[c.replace("|", r"\|") for c in row] for row in [HEADER, ["---"] * 6, *rows]]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def terminal(config, folder=None):
     """The table as aligned text, without the sentences."""
-    rows = [_cells(e, lambda p: p.name[:2]) for e in entries(config, stored_claims(config, folder))]
+    rows = [cells(e, lambda p: p.name[:2]) for e in entries(config, stored_claims(config, folder))]
     rows = [[c for c, h in zip(r, HEADER, strict=True) if h != HEADER[1]] for r in [HEADER, *rows]]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(

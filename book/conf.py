@@ -1,0 +1,88 @@
+"""Sphinx settings of the site; the source folder is assembled by build.py."""
+
+import os
+import re
+from pathlib import Path
+
+from verdicts.config import load_config
+
+_config = load_config(Path(__file__).parent)
+
+project = "A paper you can run"
+author = "the score-stability authors"
+copyright = "the score-stability authors. Text CC BY 4.0, code MIT"
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.linkcode"]
+exclude_patterns = []
+
+# Chapters show the stored outputs: nothing is run.
+nb_execution_mode = "off"
+nb_merge_streams = True
+nb_render_markdown_format = "myst"
+myst_enable_extensions = ["dollarmath"]
+myst_dmath_double_inline = True
+myst_heading_anchors = 3
+
+html_theme = "sphinx_book_theme"
+html_title = project
+html_context = {"default_mode": "auto"}
+html_baseurl = ""
+html_static_path = ["style.css"]
+html_css_files = ["style.css"]
+html_copy_source = False
+html_show_sphinx = False
+html_theme_options = {
+    "repository_url": _config.repository,
+    "repository_branch": _config.branch,
+    "path_to_docs": "",
+    "use_repository_button": True,
+    "use_download_button": False,
+    "launch_buttons": {"colab_url": "https://colab.research.google.com"},
+    "navbar_persistent": [],
+    "show_navbar_depth": 1,
+    "home_page_in_toc": True,
+}
+# The site without a network: build.py puts MathJax there.
+if os.environ.get("BOOK_OFFLINE"):
+    mathjax_path = "mathjax/tex-mml-chtml.js"
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_preserve_defaults = True
+autodoc_default_options = {"members": True, "undoc-members": False}
+
+
+def _as_rst(app, what, name, obj, options, lines):
+    """Docstrings here are plain text with formulas: |x|, a_*, 2^d.  Only ``code`` is markup.
+
+    Indented lines are formulas and stay as they are; elsewhere what reStructuredText would take
+    for markup is escaped.
+    """
+    out, literal = [], False
+    for line in lines:
+        indented = line.startswith("    ") and line.strip()
+        if indented and not literal and (not out or not out[-1].strip()):
+            out += ["::", ""]
+            literal = True
+        elif line.strip() and not indented:
+            literal = False
+        if not literal:
+            pieces = re.split(r"(``[^`]+``)", line)
+            line = "".join(
+                p if p.startswith("``") else re.sub(r"([*|`\\]|_\b)", r"\\\1", p) for p in pieces
+            )
+        out.append(line)
+    lines[:] = out
+
+
+def linkcode_resolve(domain, info):
+    """The "[source]" link of a module's object leads to its file in the repository."""
+    module = info.get("module", "") if domain == "py" else ""
+    path = "lib/" + module.replace(".", "/")
+    for name in (f"{path}.py", f"{path}/__init__.py"):
+        if module and (_config.root / name).is_file():
+            return f"{_config.repository}/blob/{_config.branch}/{name}"
+    return None
+
+
+def setup(app):
+    app.connect("autodoc-process-docstring", _as_rst)

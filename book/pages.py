@@ -1,0 +1,269 @@
+"""The pages of the site that are made from the repository: no text is written twice.
+
+``assemble`` writes a Sphinx source folder that mirrors the repository's layout, so that the links
+of README, notebooks and cards lead on the site where they lead in the repository.
+"""
+
+import importlib
+import pkgutil
+import re
+import shutil
+from pathlib import Path
+
+from contents import PARTS, REFERENCE
+
+from verdicts import notebook, report, stamp
+
+HERE = Path(__file__).parent
+TEXTS = ("TEACHING.md", "CONTRIBUTING.md", "data/README.md", "benchmarks/README.md")
+_LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)\s#]+)(#[^)\s]*)?\)")
+
+
+def assemble(config, target):
+    """Write the whole source of the site into the folder ``target``, which is emptied first."""
+    shutil.rmtree(target, ignore_errors=True)
+    writers = {
+        "index.md": landing,
+        "notation.md": notation,
+        "statements.md": statements,
+        "full_profile.md": full_profile,
+        "api/index.md": api_index,
+    }
+    pages = {name: writer(config) for name, writer in writers.items()}
+    pages |= {name: (config.root / name).read_text(encoding="utf-8") for name in TEXTS}
+    pages |= api_pages()
+    for name, text in pages.items():
+        # README's links are relative to the root, those of a card to its folder.
+        known = {*pages, *(f"{config.notebooks}/{p.name}" for p in config.notebook_paths())}
+        notebook.write(target / name, _outside_links(text, name, known, config))
+    for path in config.notebook_paths():
+        notebook.write(target / config.notebooks / path.name, chapter(config, path))
+    for name in ("headline.png",):
+        (target / "book").mkdir(exist_ok=True)
+        shutil.copy(HERE / name, target / "book" / name)
+
+
+def _outside_links(text, name, known, config):
+    """Relative links to files that are no page of the site lead to the repository."""
+
+    def replace(match):
+        path = (Path(name).parent / match[1]).as_posix()
+        exists = (config.root / path).exists()
+        # What does not exist is for Sphinx to complain about.
+        if path in known or path.endswith(".png") or not exists:
+            return match[0]
+        kind = "tree" if (config.root / path).is_dir() else "blob"
+        if f"{path.rstrip('/')}/README.md" in known:
+            return f"]({match[1].rstrip('/')}/README.md)"
+        return f"]({config.repository}/{kind}/{config.branch}/{path})"
+
+    return _LINK.sub(replace, text)
+
+
+def section(text, heading):
+    """The body of a Markdown section, up to the next heading of its level or above.
+
+    LookupError, which stops the build, if there is no such heading.
+    """
+    lines = text.split("\n")
+    found = [i for i, line in enumerate(lines) if re.fullmatch(rf"#+ {re.escape(heading)}", line)]
+    if len(found) != 1:
+        raise LookupError(f"{len(found)} headings {heading!r} instead of one")
+    level = len(lines[found[0]].split(" ")[0])
+    end = next(
+        (i for i in range(found[0] + 1, len(lines)) if re.match(rf"#{{1,{level}}} ", lines[i])),
+        len(lines),
+    )
+    return "\n".join(lines[found[0] + 1 : end]).strip()
+
+
+def _start_here(config):
+    """The Markdown of notebook 00, whose links are relative to the notebooks' folder."""
+    cells = notebook.read(config.notebook_paths()[0])["cells"]
+    return "\n\n".join(c["source"] for c in cells if c["cell_type"] == "markdown")
+
+
+# ----------------------------------------------------------------------------- chapters
+
+
+def chapter(config, path):
+    """A notebook as the site shows it: its own navigation in place of the stored one.
+
+    The badge is a remote image and the stored navigation leads away from the site, so cell 0 keeps
+    the title, and a text link to Colab; the setup cell is for Colab only.
+    """
+    nb = notebook.read(path)
+    link = stamp.badge(config, path).rpartition("](")[2].rstrip(")")
+    title = f"# {stamp.title(path)}"
+    nb["cells"][0]["source"] = (
+        f"{title}\n\n[Open in Colab]({link}) · "
+        f"[Download]({config.repository}/raw/{config.branch}/{config.notebooks}/{path.name}) · "
+        "[Notation](../notation.md) · [Statements](../statements.md)"
+    )
+    for cell in nb["cells"]:
+        if "setup" in notebook.tags(cell):
+            cell["metadata"]["tags"] = [*notebook.tags(cell), "remove-cell"]
+    return notebook.dumps(nb)
+
+
+def _notebook(config, number):
+    found = [p for p in config.notebook_paths() if p.name.startswith(f"{number:02d}_")]
+    if len(found) != 1:
+        raise LookupError(f"{len(found)} notebooks with number {number:02d} instead of one")
+    return found[0]
+
+
+def _toctree(caption, names, hidden=True):
+    options = [f":caption: {caption}", ":maxdepth: 1", *([":hidden:"] if hidden else [])]
+    return "\n".join(["```{toctree}", *options, "", *names, "```"])
+
+
+# ----------------------------------------------------------------------------- generated pages
+
+
+def landing(config):
+    """The story in one page, the parts, the table of verdicts."""
+    readme = (config.root / "README.md").read_text(encoding="utf-8")
+    first = section(readme, readme.split("\n")[0].lstrip("# ")).split("\n## ")[0].strip()
+    story = section(_start_here(config), "The paper in one page")
+    parts, trees = [], []
+    for title, sentence, numbers in PARTS:
+        paths = [_notebook(config, n) for n in numbers]
+        chapters = "\n".join(f"- [{stamp.title(p)}]({config.notebooks}/{p.name})" for p in paths)
+        parts.append(f"**{title}.** {sentence}\n\n{chapters}")
+        trees.append(_toctree(title, [f"{config.notebooks}/{p.stem}" for p in paths]))
+    trees.append(_toctree("Reference and teaching", list(REFERENCE)))
+    how = section(_start_here(config), "A taste: one statement, verified")
+    words = how[how.index("**How to read a verdict.**") :].split("\n\n")[0]
+    return "\n\n".join(
+        [
+            "# A paper you can run",
+            first,
+            "## The paper in one page",
+            story,
+            "## Chapters",
+            *parts,
+            f"Also here: [notation](notation.md), [every statement with its claims]"
+            f"(statements.md), [a course of ten lessons](TEACHING.md), [the library]"
+            f"(api/index.md), [the data](data/README.md), and the "
+            f"[repository]({config.repository}) with everything that runs.",
+            "## Table of verdicts",
+            words,
+            report.markdown(config),
+            *trees,
+        ]
+    )
+
+
+def notation(config):
+    """The notation of notebook 00 as a page."""
+    text = section(_start_here(config), "Notation")
+    kinds = section(_start_here(config), "A taste: one statement, verified")
+    kinds = kinds[kinds.index("**How to read a verdict.**") :]
+    return f"# Notation\n\n{text}\n\n## Words of the verdicts\n\n{kinds}"
+
+
+def statements(config):
+    """Every statement: the paper's form, ours, its chapters, its claims, its slack."""
+    parts = [
+        "# Statements",
+        "Every numbered statement of the paper, its figures, experiments and open questions: the "
+        "paper's form, ours, the chapters, and each claim that the notebooks make about it. "
+        "Generated from the stored outputs.",
+    ]
+    for entry in report.entries(config, report.stored_claims(config)):
+        s = entry.statement
+
+        def link(path):
+            return f"[{stamp.title(path)}]({config.notebooks}/{path.name})"
+
+        _, sentence, verdict, controls, slack, places = report.cells(entry, link)
+        facts = [
+            f"- the paper's form: `{s.paper_form}`",
+            f"- ours: `{s.ours}`",
+            f"- chapters: {places}",
+            f"- verdict: {verdict}; controls: {controls}; slack (bound / truth): {slack}",
+        ]
+        claims = [
+            f"| {_cell(r['key'])} | {r['kind'] if not r.get('of') else 'control of ' + r['of']} "
+            f"| {r['status']} | [{p.name[:2]}]({config.notebooks}/{p.name}) |"
+            for p, r in entry.claims
+        ]
+        heading = s.id if s.title in s.id else f"{s.id} · {s.title}"
+        parts += [
+            f"## {heading}",
+            sentence,
+            "\n".join(facts),
+            "\n".join(
+                [
+                    f"<details><summary>{len(claims)} claims</summary>",
+                    "",
+                    "| claim | kind | outcome | notebook |",
+                    "| --- | --- | --- | --- |",
+                    *claims,
+                    "",
+                    "</details>",
+                ]
+            ),
+        ]
+    return "\n\n".join(parts)
+
+
+def _cell(text):
+    """A text that may stand in a cell of a Markdown table."""
+    return text.replace("|", r"\|").replace("\n", " ")
+
+
+def full_profile(config):
+    """The file book/full_profile.md."""
+    return (HERE / "full_profile.md").read_text(encoding="utf-8")
+
+
+# ----------------------------------------------------------------------------- the library
+
+
+def _modules(package):
+    """A package's public modules, in the order in which its docstring names them."""
+    found = importlib.import_module(package)
+    names = [m.name for m in pkgutil.iter_modules(found.__path__) if not m.name.startswith("_")]
+    text = found.__doc__ or ""
+    names.sort(key=lambda n: text.find(f"``{n}``") if f"``{n}``" in text else len(text))
+    return [f"{package}.{n}" for n in names if n != "data"]
+
+
+def api_index(config):
+    """The docstring of the library, its modules with their first lines, and the other package."""
+    lines = ["# Library"]
+    modules = _modules("score_stability")
+    lines.append("\n".join(f"- [{m}]({m}.rst): {_plain(_first_line(m))}" for m in modules))
+    lines.append(f"And [verdicts](verdicts.rst): {_plain(_first_line('verdicts'))}")
+    lines.append("\n".join(["```{toctree}", ":hidden:", "", *modules, "verdicts", "```"]))
+    return "\n\n".join(lines)
+
+
+def _first_line(module):
+    text = (importlib.import_module(module).__doc__ or "").strip()
+    return " ".join(text.split("\n\n")[0].split())
+
+
+def _plain(text):
+    """A docstring's line as Markdown: double backquotes are code there too, the rest is text."""
+    pieces = re.split(r"(``[^`]*``)", text)
+    return "".join(p if p.startswith("``") else re.sub(r"([*_|<$])", r"\\\1", p) for p in pieces)
+
+
+def _automodule(module, underline):
+    title = module.replace("_", r"\_")
+    return (
+        f"{title}\n{underline * len(title)}\n\n.. automodule:: {module}\n"
+        "   :members:\n   :member-order: bysource\n"
+    )
+
+
+def api_pages():
+    """What autodoc fills: a page per module of the library, one page for the other package."""
+    pages = {f"api/{m}.rst": _automodule(m, "=") for m in _modules("score_stability")}
+    modules = [_automodule(m, "-") for m in _modules("verdicts")]
+    head = "verdicts\n========\n\n.. automodule:: verdicts\n   :no-members:\n"
+    pages["api/verdicts.rst"] = "\n".join([head, *modules])
+    return pages

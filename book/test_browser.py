@@ -1,0 +1,181 @@
+"""The built site in headless Chromium, with every address but the site's own blocked.
+
+    make book-test        builds the offline site, then runs this
+
+Skips with a message where Chromium or playwright is not installed. With SCREENSHOTS=1 a picture of
+every page, at phone and at desktop width, is left in build/book/screenshots.
+"""
+
+import functools
+import http.server
+import os
+import shutil
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from verdicts import stamp
+from verdicts.config import load_config
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+CONFIG = load_config(Path(__file__).parent)
+SITE = CONFIG.root / "build" / "book" / "html"
+SHOTS = CONFIG.root / "build" / "book" / "screenshots"
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+WIDTHS = {"phone": (390, 844), "desktop": (1280, 900)}
+PAGES = sorted(p.relative_to(SITE).as_posix() for p in SITE.rglob("*.html")
+               if "_static" not in p.parts)
+# The text of an element without its code, and the formulas that stick out to the left.
+_TEXT = """article => {
+    const copy = article.cloneNode(true);
+    copy.querySelectorAll("code, pre, mjx-container").forEach(e => e.remove());
+    return copy.textContent;
+}"""
+_CUT = """all => all.filter(d => d.firstElementChild.getBoundingClientRect().left
+    < d.getBoundingClientRect().left - 1).map(d => d.textContent.slice(0, 60))"""
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+         "--disable-background-networking", "--disable-component-update",
+         "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
+
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
+    pytest.mark.skipif(not (SITE / "_static" / "mathjax").is_dir(),
+                       reason="no offline site; run: python book/build.py --offline"),
+]
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture(scope="module")
+def address():
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(_Quiet, directory=SITE))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as play:
+        chromium = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+class Visit:
+    """A page, opened: what it complained of and which addresses it asked for in vain."""
+
+    def __init__(self, browser, address, path, width, height):
+        self.page = browser.new_page(viewport={"width": width, "height": height})
+        self.errors, self.outside = [], []
+        self.page.on("console", lambda m: m.type == "error" and self.errors.append(m.text))
+        self.page.on("pageerror", lambda e: self.errors.append(str(e)))
+        self.page.route("**/*", functools.partial(self._only, address))
+        self.page.goto(f"{address}/{path}", wait_until="load")
+        self.page.evaluate("window.MathJax?.startup?.promise")
+
+    def _only(self, address, route):
+        if route.request.url.startswith((address, "data:", "blob:")):
+            route.continue_()
+        else:
+            self.outside.append(route.request.url)
+            route.abort()
+
+
+@pytest.fixture
+def visit(browser, address):
+    opened = []
+
+    def open_(path, width=1280, height=900):
+        opened.append(Visit(browser, address, path, width, height))
+        return opened[-1]
+
+    yield open_
+    for one in opened:
+        one.page.close()
+
+
+@pytest.mark.parametrize("device", WIDTHS)
+@pytest.mark.parametrize("path", PAGES)
+def test_page(visit, path, device):
+    """No error, nothing asked of the network, all formulas rendered, nothing wider than it."""
+    found = visit(path, *WIDTHS[device])
+    page = found.page
+    assert not found.outside, found.outside
+    assert not found.errors, found.errors
+    sources = page.locator(".math").count()
+    assert page.locator("mjx-container").count() == sources
+    assert page.locator("mjx-merror").count() == 0
+    article = page.locator(".bd-article-container").first
+    if article.count():
+        text = article.evaluate(_TEXT)
+        for raw in ("$$", r"\(", r"\["):
+            assert raw not in text, f"{raw} in the text of the page"
+    cut = page.locator("div.math").evaluate_all(_CUT)
+    assert not cut, f"formulas whose left end cannot be reached: {cut}"
+    wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    assert wide <= 0, f"{wide} pixels wider than the window"
+    if os.environ.get("SCREENSHOTS"):
+        name = path.removesuffix(".html").replace("/", "-")
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=SHOTS / f"{name}.{device}.png", full_page=True)
+
+
+def test_formulas_exist(visit):
+    """The counts above are not of empty pages."""
+    path = f"notebooks/{CONFIG.notebook_paths()[4].stem}.html"
+    assert visit(path).page.locator("mjx-container").count() > 50
+
+
+def test_search_finds_a_word(visit):
+    page = visit("search.html?q=Harnack").page
+    page.wait_for_selector("#search-results li", timeout=20_000)
+    text = page.locator("#search-results").inner_text()
+    assert "06" in text
+
+
+def test_dark_mode(visit):
+    page = visit("index.html").page
+    colour = "getComputedStyle(document.body).backgroundColor"
+    page.evaluate("document.documentElement.dataset.theme = 'light'")
+    light = page.evaluate(colour)
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    assert page.evaluate(colour) != light
+    assert page.locator(".theme-switch-button").count() > 0
+
+
+def test_phone_reaches_every_chapter(visit):
+    page = visit("index.html", *WIDTHS["phone"]).page
+    page.locator("button.primary-toggle").first.click()
+    page.wait_for_timeout(400)
+    links = page.locator("#pst-primary-sidebar a.reference, #pst-primary-sidebar-modal a.reference")
+    hrefs = set(links.evaluate_all("all => all.map(a => a.getAttribute('href'))"))
+    assert {f"notebooks/{p.stem}.html" for p in CONFIG.notebook_paths()} <= hrefs
+
+
+@pytest.mark.parametrize("notebook", CONFIG.notebook_paths(), ids=lambda p: p.stem)
+def test_colab_links_lead_to_the_notebook(visit, notebook):
+    page = visit(f"notebooks/{notebook.stem}.html").page
+    expected = stamp.badge(CONFIG, notebook).rpartition("](")[2].rstrip(")")
+    links = page.locator("a[href*='colab.research.google.com']")
+    hrefs = links.evaluate_all("all => all.map(a => a.href)")
+    assert len(hrefs) >= 2  # the text link and the button of the theme
+    assert set(hrefs) == {expected}
+
+
+def test_solutions_unfold(visit):
+    path = f"notebooks/{CONFIG.notebook_paths()[3].stem}.html"
+    details = visit(path).page.locator("details:has(summary:text('Solution'))").first
+    closed = details.bounding_box()["height"]
+    details.locator("summary").click()
+    assert details.bounding_box()["height"] > 2 * closed
