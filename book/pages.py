@@ -4,6 +4,7 @@
 of README, notebooks and cards lead on the site where they lead in the repository.
 """
 
+import base64
 import importlib
 import pkgutil
 import re
@@ -38,9 +39,9 @@ def assemble(config, target):
         notebook.write(target / name, _outside_links(text, name, known, config))
     for path in config.notebook_paths():
         notebook.write(target / config.notebooks / path.name, chapter(config, path))
-    for name in ("headline.png",):
-        (target / "book").mkdir(exist_ok=True)
-        shutil.copy(HERE / name, target / "book" / name)
+    (target / "book").mkdir(exist_ok=True)
+    shutil.copy(HERE / "headline.png", target / "book" / "headline.png")
+    (target / "book" / "map.png").write_bytes(component_map(config)[0])
 
 
 def _outside_links(text, name, known, config):
@@ -81,6 +82,16 @@ def _start_here(config):
     """The Markdown of notebook 00, whose links are relative to the notebooks' folder."""
     cells = notebook.read(config.notebook_paths()[0])["cells"]
     return "\n\n".join(c["source"] for c in cells if c["cell_type"] == "markdown")
+
+
+def component_map(config):
+    """The first figure of notebook 00, as PNG bytes, and its alt text."""
+    for cell in notebook.code_cells(notebook.read(config.notebook_paths()[0])):
+        for output in cell["outputs"]:
+            if "image/png" in output.get("data", {}):
+                picture = base64.b64decode(output["data"]["image/png"])
+                return picture, cell["metadata"]["mystnb"]["image"]["alt"]
+    raise LookupError("notebook 00 holds no figure")
 
 
 # ----------------------------------------------------------------------------- chapters
@@ -125,7 +136,10 @@ def landing(config):
     """The story in one page, the parts, the table of verdicts."""
     readme = (config.root / "README.md").read_text(encoding="utf-8")
     first = section(readme, readme.split("\n")[0].lstrip("# ")).split("\n## ")[0].strip()
-    story = section(_start_here(config), "The paper in one page")
+    figure = f"![{component_map(config)[1]}](book/map.png)"
+    story = section(_start_here(config), "The paper in one page").replace(
+        "**How to read it.**", f"{figure}\n\n**How to read it.**", 1
+    )
     parts, trees = [], []
     for title, sentence, numbers in PARTS:
         paths = [_notebook(config, n) for n in numbers]
