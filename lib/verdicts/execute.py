@@ -10,7 +10,7 @@ from verdicts import images, notebook, report
 from verdicts.pytest_plugin import ENVIRONMENT
 from verdicts.records import disagreements, neutralise, records_of
 
-TIMEOUT = 600  # seconds for one cell
+TIMEOUT = 600  # seconds for one cell, where the sizes are the stored ones
 
 
 def _seconds():
@@ -23,10 +23,11 @@ def _seconds():
     return usage.ru_utime + usage.ru_stime, "s CPU"
 
 
-def run_notebook(nb, folder):
+def run_notebook(nb, folder, timeout=TIMEOUT):
     """A new notebook: the same cells, executed in a fresh kernel in the given folder.
 
-    Raises nbclient's CellExecutionError if a cell fails.
+    timeout is in seconds for one cell, None for no limit.  Raises nbclient's CellExecutionError
+    if a cell fails.
     """
     import nbformat
     from nbclient import NotebookClient
@@ -34,7 +35,7 @@ def run_notebook(nb, folder):
     new = nbformat.from_dict(nb)
     NotebookClient(
         new,
-        timeout=TIMEOUT,
+        timeout=timeout,
         kernel_name="python3",
         record_timing=False,
         resources={"metadata": {"path": str(folder)}},
@@ -141,7 +142,8 @@ def run(config, paths=None):
         old = normalise(notebook.read(path))
         start, _ = _seconds()
         try:
-            new = normalise(run_notebook(old, path.parent))
+            limit = TIMEOUT if config.comparable() else None
+            new = normalise(run_notebook(old, path.parent, limit))
         except Exception as error:  # whatever stops one notebook must not stop the others
             failed.append(path.name)
             print(f"FAILED\n{error}", file=sys.stderr)
