@@ -201,3 +201,35 @@ def test_inception_metrics_with_a_stand_in(monkeypatch):
     monkeypatch.setitem(sys.modules, "torchmetrics.image", None)
     with pytest.raises(DataUnavailable, match="need torchmetrics"):
         inception_metrics(reference, reference)
+
+
+def test_nan_images_and_too_few_of_them():
+    """Wrong images reach no metric: one NaN pixel, or fewer images than features."""
+    images = np.random.default_rng(4).random((6, 3, 3))
+    broken = images.copy()
+    broken[1, 2, 0] = np.nan
+
+    def two(pixels):
+        return pixels.reshape(len(pixels), -1)[:, :2]
+
+    for first, second, argument in ((broken, images, "images"), (images, broken, "reference")):
+        with pytest.raises(ValueError, match=f"^{argument} must be finite"):
+            frechet_of_images(first, second, two, features="two pixels")
+    with pytest.raises(ValueError, match=r"^images must be more than the 2 features"):
+        frechet_of_images(images[:2], images, two, features="two pixels")
+    flat = images.reshape(6, -1)
+    for function in (energy_distance, lambda x, y: frechet_distance(x, y, features="pixels")):
+        with pytest.raises(ValueError, match=r"^x must be a finite array"):
+            function(broken.reshape(6, -1), flat)
+        with pytest.raises(ValueError, match=r"^y must be a finite array"):
+            function(flat, flat[:1])
+
+
+def test_densities_far_below_the_smallest_number_stay_in_log_space():
+    """Two spikes 300 deviations apart: exp(log q) is 0 where p lives, KL is 45000 nats."""
+    x = np.linspace(-20, 320, 20001)
+    weights = np.full(x.size, x[1] - x[0])
+    log_p, log_q = (-0.5 * (x - m)**2 - 0.5 * math.log(2 * math.pi) for m in (0.0, 300.0))
+    assert np.exp(log_q[np.argmax(log_p)]) == 0.0
+    assert kl(log_p, log_q, weights) == pytest.approx(300**2 / 2, rel=1e-9)
+    assert total_variation(log_p, log_q, weights) == pytest.approx(1.0, abs=1e-9)

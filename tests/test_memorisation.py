@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scipy.stats import ortho_group
 from sklearn.neighbors import NearestNeighbors
 
+from score_stability.empirical import EmpiricalScore
 from score_stability.memorisation import (
     collision_probability,
     membership_advantage,
@@ -405,3 +406,31 @@ def test_membership_advantage_names_the_wrong_argument(change, error, argument):
                  "process": OrnsteinUhlenbeck(1.0), "early_stopping_time": 0.1}
     with pytest.raises(error, match=f"^{argument} "):
         membership_advantage(**{**arguments, **change})
+
+
+def test_fewer_points_than_neighbours():
+    """The ratio needs two neighbours; a query among its own data needs three points for two."""
+    query = np.zeros((3, 2))
+    for data, message in ((np.ones((1, 2)), "at least two points"), (np.ones((0, 2)), "not empty")):
+        with pytest.raises(ValueError, match=f"^data must .*{message}"):
+            nearest_neighbour_ratio(query, data)
+
+
+@pytest.mark.parametrize("t", [1e-4, 1e-8, 1e-12, 1e-100])
+def test_stopping_times_at_which_only_logarithms_survive(t):
+    """At sigma_t → 0 all exponentials underflow; weights, score and density do not."""
+    process = OrnsteinUhlenbeck(1.0)
+    data = np.random.default_rng(5).standard_normal((6, 784))
+    score = EmpiricalScore(data, process)
+    x = process.mean_scale(t) * torch.from_numpy(0.75 * data[:3] + 0.25 * data[3:])
+    weights = score.weights(x, t)
+    # A quarter of the way to another image: the nearer one explains the point alone.
+    torch.testing.assert_close(collision_probability(weights), torch.ones(3, dtype=torch.float64))
+    assert (weights.argmax(1) == torch.arange(3)).all()
+    np.testing.assert_allclose(score.denoiser(x, t), data[:3], atol=1e-12)
+    # log density of the one atom that counts: −|x − mu x_j|²/(2 sigma²) − …, finite.
+    variance = process.variance(t)
+    expected = (-((x.numpy() - process.mean_scale(t) * data[:3])**2).sum(1) / (2 * variance)
+                - np.log(6) - 392 * np.log(2 * np.pi * variance))
+    np.testing.assert_allclose(score.log_density(x, t), expected, rtol=1e-9)
+    assert membership_advantage(data, 0, data[1] + 1, process, t) == pytest.approx(1 / 6)

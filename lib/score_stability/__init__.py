@@ -5,7 +5,7 @@ The modules are the boxes of the paper's component map and import downwards only
 ``targets`` · ``datasets`` · ``empirical`` · ``fourier`` · ``linear_denoisers`` · ``sampling`` ·
 ``networks`` · ``contraction`` · ``training`` · ``gradient_noise`` · ``divergences`` ·
 ``exact_law`` · ``exact_cases`` · ``stability`` · ``self_posterior`` · ``bounds`` ·
-``certificates`` · ``memorisation`` · ``dimension`` · ``plots``.
+``certificates`` · ``memorisation`` · ``signatures`` · ``dimension`` · ``plots``.
 
 Conventions. Points ``x`` are ``(M, d)``, data ``(N, d)``, a time is a float or ``(M,)``.
 A *score function* is any callable ``score(x, t) -> (M, d)``; an *algorithm* is any callable
