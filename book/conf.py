@@ -66,10 +66,9 @@ def _as_rst(app, what, name, obj, options, lines):
         elif line.strip() and not indented:
             literal = False
         if not literal:
-            pieces = re.split(r"(``[^`]+``)", line)
-            line = "".join(
-                p if p.startswith("``") else re.sub(r"([*|`\\]|_\b)", r"\\\1", p) for p in pieces
-            )
+            pieces = re.split(r"(``[^`]+``|(?<!\S)\*[A-Za-z]+\*)", line)  # code, emphasis
+            pieces[::2] = [re.sub(r"([*|`\\]|_\b)", r"\\\1", piece) for piece in pieces[::2]]
+            line = "".join(pieces)
         out.append(line)
     lines[:] = out
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from score_stability.data import make_long_run
 from sklearn.datasets import load_digits
 
 from score_stability import datasets
@@ -53,10 +54,12 @@ def test_the_card_states_the_checksums_of_what_is_shipped():
     with np.load(io.BytesIO(raw)) as file:
         images, labels = file["images"], file["labels"]
     assert images.dtype == labels.dtype == np.uint8
-    found = [load_digits().data.astype(np.uint8).tobytes(), raw, images.tobytes(), labels.tobytes()]
+    long_run = package_file("gradient_noise_long_run.npz").read_bytes()
+    found = [load_digits().data.astype(np.uint8).tobytes(), raw, images.tobytes(),
+             labels.tobytes(), long_run]
     source = "846f6cad587fea3877f6e0fe0a1968dfc68867ce170d3bc9fc2dccdbed17961d"
     assert [value for value in stated if value != source] == [sha256(item) for item in found]
-    assert len(raw) < 1_200_000
+    assert len(raw) < 1_200_000 and len(long_run) < 500_000
 
 
 def test_mnist_has_500_images_of_each_class_sorted(mnist):
@@ -107,13 +110,54 @@ def test_quirks_stated_on_the_card(mnist, digits):
     assert ((mnist.pixels == 0).all(axis=0)).sum() == 121
 
 
-def test_a_damaged_or_missing_mnist_file_is_not_used(monkeypatch, tmp_path):
+@pytest.mark.parametrize(("function", "name"), [
+    (datasets.mnist, "mnist_5000.npz"),
+    (datasets.gradient_noise_long_run, "gradient_noise_long_run.npz"),
+])
+def test_a_damaged_or_missing_file_is_not_used(function, name, monkeypatch, tmp_path):
     monkeypatch.setattr(datasets.importlib.resources, "files", lambda package: tmp_path)
-    with pytest.raises(DataUnavailable, match=r"mnist_5000\.npz is missing"):
-        datasets.mnist()
-    (tmp_path / "mnist_5000.npz").write_bytes(b"not the file")
+    with pytest.raises(DataUnavailable, match=f"{re.escape(name)} is missing"):
+        function()
+    (tmp_path / name).write_bytes(b"not the file")
     with pytest.raises(DataUnavailable, match="sha256"):
-        datasets.mnist()
+        function()
+
+
+# The stored experiment
+
+
+def test_the_long_run_is_what_its_card_says():
+    run = datasets.gradient_noise_long_run()
+    assert run.sizes == (8, 16) and run.marks[[0, -1]].tolist() == [50, 4000]
+    assert run.arms == ("P = 1", "P = 4", "P = 16", "matched", "isotropic")
+    shape = (2, 5, len(run.marks), 40)
+    for name in ("train", "test", "memorised", "clipped"):
+        values = getattr(run, name)
+        assert values.shape == shape and values.dtype == np.float64 and (values >= 0).all(), name
+    assert run.null.shape == (2, 40) and run.traces.shape == (2, 10)
+    for fractions in (run.memorised, run.clipped, run.null):
+        assert fractions.max() <= 1
+    # The sizes of the noise are those of the traces: s² d = eta² tr/N_B.
+    net = make_long_run.NET.parameters
+    np.testing.assert_allclose(run.noise_std**2 * net, 0.01 * run.traces.mean(axis=1) / 4)
+    # Samples are counted in 200ths, steps in k-ths.
+    np.testing.assert_allclose(run.memorised * 200, np.rint(run.memorised * 200), atol=1e-4)
+    steps = run.clipped * run.marks[:, None]
+    np.testing.assert_allclose(steps, np.rint(steps), atol=1e-3)
+
+
+def test_the_script_makes_a_file_that_the_loader_reads(monkeypatch, tmp_path, capsys):
+    file = tmp_path / datasets.LONG_RUN_FILE
+    monkeypatch.setattr(sys, "argv", ["make_long_run.py", "--steps", "50", "--datasets", "2",
+                                      "--file", str(file)])
+    make_long_run.main()
+    assert len(capsys.readouterr().out.splitlines()) == 10
+    monkeypatch.setattr(datasets.importlib.resources, "files", lambda package: tmp_path)
+    monkeypatch.setattr(datasets, "LONG_RUN_SHA256", sha256(file.read_bytes()))
+    run = datasets.gradient_noise_long_run()
+    assert run.train.shape == (2, 5, 1, 2) and run.marks.tolist() == [50] and run.seed == 0
+    # The matched arm has the minibatches of the others and other draws of (t, xi).
+    assert (run.train[:, 2] != run.train[:, 3]).all()
 
 
 def test_load_dispatches_and_lists_the_names(mnist, tmp_path):
@@ -463,3 +507,44 @@ def test_noisy_ring():
             datasets.noisy_ring(*arguments, np.random.default_rng(0))
     with pytest.raises(ValueError, match="spread"):
         datasets.noisy_ring(1, 1, np.random.default_rng(0), spread=-1.0)
+
+
+def test_unlabelled_images_are_refused_where_labels_are_needed():
+    with pytest.raises(TypeError, match=r"^labels must be an integer numpy array"):
+        Images("unlabelled", np.zeros((3, 4)), None, (2, 2))
+    with pytest.raises(TypeError, match=r"^images must be Images"):
+        datasets.split(np.zeros((3, 4)), [2], np.random.default_rng(0))  # pixels without labels
+
+
+def test_nan_images_are_refused_everywhere(digits):
+    broken = digits.pixels[:5].copy()
+    broken[2, 3] = np.nan
+    for call, argument in (
+        (lambda: Images("broken", broken, digits.labels[:5], (8, 8)), "pixels"),
+        (lambda: datasets.standardise(broken), "train"),
+        (lambda: datasets.standardise(digits, broken), "images"),
+    ):
+        with pytest.raises(ValueError, match=f"^{argument} must not hold NaN"):
+            call()
+
+
+def test_without_a_network_the_caller_is_told_and_the_rest_still_works(
+        nowhere, monkeypatch, tmp_path):
+    """No data, a download that fails: a named error the notebook prints; digits and MNIST stay."""
+    import socket
+
+    def refuse(*args, **options):
+        raise OSError("network is unreachable")
+
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+
+    def download(root, train, download):
+        socket.create_connection(("www.cs.toronto.edu", 443))
+
+    module = types.SimpleNamespace(CIFAR10=download)
+    monkeypatch.setitem(sys.modules, "torchvision", types.SimpleNamespace(datasets=module))
+    monkeypatch.setitem(sys.modules, "torchvision.datasets", module)
+    with pytest.raises(DataUnavailable, match="could not download CIFAR-10: network is unreach"):
+        datasets.load("cifar10", folder=tmp_path, download=True)
+    assert len(datasets.load("digits")) == 1797 and len(datasets.load("mnist")) == 5000

@@ -12,14 +12,17 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from score_stability import training
 from score_stability.exact_cases import scaled_linear_sgd
-from score_stability.networks import MLP, DeepLinear, ScaledLinear
+from score_stability.networks import MLP, DeepLinear, ScaledLinear, score_of
 from score_stability.process import OrnsteinUhlenbeck
+from score_stability.sampling import ddpm, geometric_grid, sample
 from score_stability.training import (
     SGD,
     DenoisingLoss,
     Diverged,
     adjacent,
+    averaged,
     clip_rows,
+    denoised_samples,
     exact_loss,
     log_uniform_times,
     pair_groups,
@@ -336,3 +339,50 @@ def test_hit_probability():
     assert training.hit_probability(1, with_replacement) == 1.0
     draws = training.minibatches(20, 40000, with_replacement, np.random.default_rng(0))
     assert (draws == 0).any(axis=1).mean() == pytest.approx(1 - 0.95**2, abs=0.01)
+
+
+# Averages along a run, samples of a stack of models
+
+
+def test_averages_against_a_plain_loop():
+    net, theta = start(3)
+    data = random(3, 6, 2)
+    options = SGD(steps=12, batch_size=4, step_size=0.3, clip=1.5)
+    states = list(sgd(net, theta, data, LOSS, options, streams(np.random.default_rng(1))))
+    marks = list(averaged(states, theta, [5, 12, 40], decay=0.9))
+    assert [mark.state.k for mark in marks] == [5, 12]
+    for mark in marks:
+        k, weights = mark.state.k, 0.1 * 0.9 ** np.arange(mark.state.k)[::-1]
+        expected = 0.9**k * theta + sum(w * s.theta for w, s in zip(weights, states, strict=False))
+        torch.testing.assert_close(mark.average, expected)
+        clipped = torch.stack([s.clipped.double() for s in states[:k]])
+        torch.testing.assert_close(mark.clipped, clipped.mean(dim=0))
+        assert torch.equal(mark.fingerprint, sum(s.k * s.batch for s in states[:k]))
+    assert 0 < float(marks[-1].clipped.mean()) < 1  # else the line above tests nothing
+    (last_iterate,) = averaged(states, theta, [12], decay=0.0)
+    torch.testing.assert_close(last_iterate.average, states[-1].theta)
+    with pytest.raises(ValueError, match="decay"):
+        averaged(states, theta, [1], decay=1.0)
+
+
+@pytest.mark.parametrize("process", [HEAT, OU])
+def test_samples_of_a_stack_are_those_of_each_model(process):
+    net, theta = start(2)
+    begin, times = random(2, 7, 2, seed=3), geometric_grid(9, 0.01, 0.5)
+    together = denoised_samples(net, theta, process, times, begin, np.random.default_rng(0))
+    for m in range(2):
+
+        class Rows(np.random.Generator):
+            """Hands model m its rows of the draws of the stack."""
+
+            def standard_normal(self, shape, m=m):
+                return super().standard_normal((14, 2))[7 * m:7 * m + 7]
+
+        score = score_of(net, theta[m], process)
+        rows = Rows(np.random.default_rng(0).bit_generator)
+        end = sample(score, process, times, begin[m], rows, scheme=ddpm)
+        clean = (end + process.variance(0.01) * score(end, 0.01)) / process.mean_scale(0.01)
+        torch.testing.assert_close(together[m], clean)
+    for wrong in (begin[:1], begin[0]):
+        with pytest.raises(ValueError, match="start must be"):
+            denoised_samples(net, theta, process, times, wrong, np.random.default_rng(0))

@@ -1,4 +1,4 @@
-"""Image data sets as float64 arrays: digits, an MNIST subset, CIFAR-10.
+"""Image data sets as float64 arrays (digits, an MNIST subset, CIFAR-10); rings; a stored run.
 
 Where the data come from, their licences and checksums: ``data/README.md``.
 """
@@ -15,10 +15,13 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 FOLDER_VARIABLE = "SCORE_STABILITY_DATA"
+LONG_RUN_FILE = "gradient_noise_long_run.npz"
+LONG_RUN_SHA256 = "5aa0a328a125bfe6a8401e4c1affdd2b3c40de477a1e93f95260920a4ba5ce4b"
 MNIST_FILE = "mnist_5000.npz"
 MNIST_SHA256 = "246e0c30eeea57c8d0037d3f38c8e00651ec204cc61b8022563e9aeeb9d756f4"
 CIFAR_FOLDER = "cifar-10-batches-bin"
@@ -87,15 +90,8 @@ def mnist() -> Images:
     ``DataUnavailable`` if the file is missing or its checksum is wrong. Source: LeCun, Cortes,
     Burges; the first 500 images of each class of the training set.
     """
-    path = importlib.resources.files("score_stability.data") / MNIST_FILE
-    try:
-        raw = path.read_bytes()
-    except FileNotFoundError as error:
-        raise DataUnavailable(f"{MNIST_FILE} is missing: reinstall score-stability") from error
-    if hashlib.sha256(raw).hexdigest() != MNIST_SHA256:
-        raise DataUnavailable(f"{MNIST_FILE} is damaged (wrong sha256): reinstall score-stability")
-    with np.load(io.BytesIO(raw)) as file:
-        pixels, labels = file["images"], file["labels"]
+    arrays = _shipped(MNIST_FILE, MNIST_SHA256)
+    pixels, labels = arrays["images"], arrays["labels"]
     return Images("mnist", pixels.reshape(-1, 784) / 255, labels.astype(np.int64), (28, 28))
 
 
@@ -252,6 +248,19 @@ def _count(value, argument: str) -> int:
     return value
 
 
+def _shipped(name: str, sha256: str) -> dict[str, np.ndarray]:
+    """The arrays of a file that comes with the package, if it is the right one."""
+    path = importlib.resources.files("score_stability.data") / name
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError as error:
+        raise DataUnavailable(f"{name} is missing: reinstall score-stability") from error
+    if hashlib.sha256(raw).hexdigest() != sha256:
+        raise DataUnavailable(f"{name} is damaged (wrong sha256): reinstall score-stability")
+    with np.load(io.BytesIO(raw)) as file:
+        return dict(file)
+
+
 def _data_folder() -> Path:
     return Path(str(importlib.resources.files("score_stability.data")))
 
@@ -333,3 +342,39 @@ def noisy_ring(sets: int, number: int, generator: np.random.Generator, *,
     angle = 2 * np.pi * generator.random((sets, number))
     radius = 1 + spread * generator.standard_normal((sets, number))
     return torch.from_numpy(np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=-1))
+
+
+class LongRun(NamedTuple):
+    """The stored experiment: A arms, two data sizes, k in ``marks``, M data sets.
+
+    ``train``, ``test`` (exact losses of the averaged parameters), ``memorised`` (fraction of 200
+    denoised samples with d1/d2 < 1/3) and ``clipped`` (fraction of steps so far) are
+    ``(2, A, marks, M)``; ``null (2, M)`` is the memorised fraction of fresh points; ``traces``
+    ``(2, 10)`` are the measured tr Sig_txi and ``noise_std (2,)`` the isotropic noise they give.
+    """
+
+    seed: int
+    sizes: tuple[int, ...]
+    arms: tuple[str, ...]
+    marks: np.ndarray
+    train: np.ndarray
+    test: np.ndarray
+    memorised: np.ndarray
+    clipped: np.ndarray
+    null: np.ndarray
+    traces: np.ndarray
+    noise_std: np.ndarray
+
+
+def gradient_noise_long_run() -> LongRun:
+    """Training with P = 1, 4, 16 resamples and two kinds of added noise for 4000 steps.
+
+    The long run of notebook 20. Values are per data set, float64. ``data/make_long_run.py`` made
+    the file, and its card in ``data/README.md`` says how. Raises ``DataUnavailable`` if the file
+    is missing or its checksum is wrong.
+    """
+    arrays = _shipped(LONG_RUN_FILE, LONG_RUN_SHA256)
+    values = {name: arrays[name].astype(np.float64)
+              for name in ("train", "test", "memorised", "clipped", "null", "traces", "noise_std")}
+    return LongRun(int(arrays["seed"]), tuple(arrays["sizes"].tolist()),
+                   tuple(arrays["arms"].tolist()), arrays["marks"], **values)

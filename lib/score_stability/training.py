@@ -14,7 +14,7 @@ one point are two runs under the synchronous coupling.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -25,6 +25,7 @@ from . import quadrature
 from .contraction import reflection_maximal
 from .networks import Network
 from .process import OrnsteinUhlenbeck
+from .sampling import ddpm, sample
 from .weighting import TimeWeighting
 
 TimeLaw = Callable[[np.ndarray], np.ndarray]
@@ -220,6 +221,67 @@ def pair_distance(theta: torch.Tensor) -> torch.Tensor:
     """|theta_m − theta_{m + M}| ``(M,)`` for the pairs of ``pair_groups(M)``."""
     half = len(theta) // 2
     return (theta[:half] - theta[half:]).norm(dim=1)
+
+
+class Mark(NamedTuple):
+    """At a marked step: the moving average of the parameters ``(B, P)``, the ``State``, the
+    fraction of steps so far that were clipped ``(B,)``, and Σ_k k·B_k ``(B, N_B)``, a fingerprint
+    of the minibatches so far."""
+
+    average: torch.Tensor
+    state: State
+    clipped: torch.Tensor
+    fingerprint: torch.Tensor
+
+
+def averaged(run: Iterable[State], start: torch.Tensor, marks: Collection[int], *,
+             decay: float = 0.995) -> Iterator[Mark]:
+    """Follow ``run`` from ``start (B, P)`` and yield a ``Mark`` at every step k in ``marks``.
+
+    average_k = decay·average_{k-1} + (1 − decay)·theta_k, average_0 = start. The last iterate of a
+    noisy run jitters; the average hardly does. Raises ``ValueError`` if decay is not in [0, 1).
+    """
+    if not 0 <= decay < 1:
+        raise ValueError(f"decay must lie in [0, 1); got {decay}")
+    return _averaged(run, start.detach().clone(), {int(k) for k in marks}, decay)
+
+
+def _averaged(run: Iterable[State], average: torch.Tensor, marks: set[int], decay: float
+              ) -> Iterator[Mark]:
+    clipped, fingerprint = 0.0, 0
+    for state in run:
+        average = average.lerp(state.theta, 1 - decay)
+        clipped = clipped + state.clipped.double()
+        fingerprint = fingerprint + state.k * state.batch
+        if state.k in marks:
+            yield Mark(average, state, clipped / state.k, fingerprint)
+
+
+def denoised_samples(network: Network, theta: torch.Tensor, process: OrnsteinUhlenbeck,
+                     times: np.ndarray, start: torch.Tensor, generator: np.random.Generator
+                     ) -> torch.Tensor:
+    """One ancestral sample of its model for each point of ``start (B, n, d)``, denoised.
+
+    The reverse process runs along ``times`` (see ``sampling.sample``) and ends with the posterior
+    mean (x + sigma² s_theta(x, t))/mu at the last time: on raw samples a test for copies would
+    measure the residual noise. Float64, ``(B, n, d)``. Raises ``ValueError`` for wrong shapes.
+    """
+    if start.ndim != 3 or theta.ndim != 2 or len(start) != len(theta):
+        raise ValueError(f"start must be (models, n, d) for theta (models, P); got "
+                         f"{tuple(start.shape)} and {tuple(theta.shape)}")
+
+    def score(x: torch.Tensor, t: float) -> torch.Tensor:
+        mu, sigma = process.mean_scale(t), math.sqrt(process.variance(t))
+        one = torch.ones(start.shape[:2], dtype=theta.dtype, device=theta.device)
+        with torch.no_grad():
+            noise = network.noise(theta, x.to(theta).view(start.shape), mu * one, sigma * one)
+        return -noise.reshape(x.shape).to(x) / sigma
+
+    end = sample(score, process, times, start.double().reshape(-1, start.shape[-1]), generator,
+                 scheme=ddpm)
+    last = float(min(times[0], times[-1]))
+    clean = (end + process.variance(last) * score(end, last)) / process.mean_scale(last)
+    return clean.view(start.shape)
 
 
 def _run(network: Network, theta: torch.Tensor, data: torch.Tensor, loss: DenoisingLoss,
