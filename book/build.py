@@ -29,13 +29,13 @@ _PARTS = ("es5/tex-mml-chtml.js", "es5/output/chtml/fonts/woff-v2/", "es5/input/
 
 
 def mathjax(site):
-    """Copy what formulas need from the npm package into the site; RuntimeError without npm."""
+    """Copy what formulas need from the npm package into the site; SystemExit without npm."""
     cache = OUT / "mathjax"
     packed = cache / f"{MATHJAX.replace('@', '-')}.tgz"
     if not packed.is_file():
         npm = shutil.which("npm")
         if npm is None:
-            raise RuntimeError("the offline site needs npm, to get MathJax once")
+            raise SystemExit("the offline site gets MathJax through npm, which is not installed")
         cache.mkdir(parents=True, exist_ok=True)
         subprocess.run([npm, "pack", "--silent", MATHJAX], cwd=cache, check=True,
                        stdout=subprocess.DEVNULL)
