@@ -57,6 +57,8 @@ def _as_rst(app, what, name, obj, options, lines):
     Indented lines are formulas and stay as they are; elsewhere what reStructuredText would take
     for markup is escaped.
     """
+    if lines and lines[0].startswith("Alias for field number"):  # what Python says of every tuple
+        lines[:] = []
     out, literal = [], False
     for line in lines:
         indented = line.startswith("    ") and line.strip()

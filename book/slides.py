@@ -21,7 +21,7 @@ from verdicts.config import load_config
 HERE = Path(__file__).resolve().parent
 REVEAL = "https://unpkg.com/reveal.js@4.0.2"  # what nbconvert's template is written for
 ROOM = 780  # what fits a page, in characters of text
-LINES = 22  # longer code is left out, with its output kept
+LINES = 30  # code that leaves less room than this for its outputs, two lines each, is left out
 _STYLE = """<style>
 .reveal { font-size: 28px; }
 .reveal .slides section { text-align: left; height: auto; }
@@ -38,8 +38,19 @@ require(["URL/dist/reveal.js"], Reveal => {
   function fit() {
     const page = Reveal.getCurrentSlide(), room = Reveal.getConfig().height - 20;
     if (!page) return;
-    page.style.zoom = 1;
-    if (page.scrollHeight > room) page.style.zoom = room / page.scrollHeight;
+    // Smaller letters need fewer lines: the right size is found by halving.
+    const fits = zoom => {
+      page.style.zoom = zoom;
+      return page.getBoundingClientRect().height / Reveal.getScale() <= room;
+    };
+    let low = 0.3, high = 1;
+    if (!fits(high)) {
+      for (let k = 0; k < 7; k++) {
+        const middle = (low + high) / 2;
+        if (fits(middle)) low = middle; else high = middle;
+      }
+      fits(low);
+    }
     Reveal.layout();
     document.body.dataset.fitted = page.style.zoom;
   }
@@ -92,7 +103,7 @@ def pages(config, path):
         if cell.cell_type == "code":
             if cell.source.strip() == "summary()":
                 continue
-            if cell.source.count("\n") >= LINES:
+            if cell.source.count("\n") + 2 * len(cell.outputs) > LINES:
                 cell.metadata["tags"] = sorted({*notebook.tags(cell), "hide-input"})
             if cell.outputs or "hide-input" not in notebook.tags(cell):
                 cells.append(cell)

@@ -25,6 +25,7 @@ from score_stability.training import (
     denoised_samples,
     exact_loss,
     log_uniform_times,
+    pair_distance,
     pair_groups,
     score_distance,
     sgd,
@@ -386,3 +387,10 @@ def test_samples_of_a_stack_are_those_of_each_model(process):
     for wrong in (begin[:1], begin[0]):
         with pytest.raises(ValueError, match="start must be"):
             denoised_samples(net, theta, process, times, wrong, np.random.default_rng(0))
+
+
+def test_pair_distance_is_that_of_the_pairs_of_pair_groups():
+    theta = torch.tensor([[0.0, 0.0], [1.0, 1.0], [3.0, 4.0], [1.0, 1.0]], dtype=torch.float64)
+    assert pair_distance(theta).tolist() == [5.0, 0.0]
+    groups = pair_groups(2)
+    assert groups[0] == groups[2] and groups[1] == groups[3] and groups[0] != groups[1]
