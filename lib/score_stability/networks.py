@@ -160,6 +160,16 @@ class RandomFeatures:
         return -sigma[..., None] * torch.bmm(self.features(x), theta[:, :, None])
 
 
+def noise_at(network: Network, theta: torch.Tensor, x: torch.Tensor, process: OrnsteinUhlenbeck,
+             t: float) -> torch.Tensor:
+    """Predicted noise ``(B, n, d)`` of the models ``theta (B, P)`` at ``x (B, n, d)``, all at time
+    t, without gradients."""
+    mu = torch.full(x.shape[:2], process.mean_scale(t), dtype=x.dtype, device=x.device)
+    sigma = torch.full_like(mu, math.sqrt(process.variance(t)))
+    with torch.no_grad():
+        return network.noise(theta, x, mu, sigma)
+
+
 def score_of(network: Network, theta: torch.Tensor, process: OrnsteinUhlenbeck) -> Score:
     """The score function of one model with parameters ``theta (P,)``: −noise/sigma_t."""
     if theta.ndim != 1:
@@ -167,12 +177,8 @@ def score_of(network: Network, theta: torch.Tensor, process: OrnsteinUhlenbeck) 
     rows = theta.detach()[None]
 
     def at_one_time(x: torch.Tensor, t: float) -> torch.Tensor:
-        points = x.to(rows)[None]
-        mu = torch.full(points.shape[:2], process.mean_scale(t), dtype=rows.dtype,
-                        device=rows.device)
-        sigma = torch.full_like(mu, math.sqrt(process.variance(t)))
-        with torch.no_grad():
-            return -(network.noise(rows, points, mu, sigma)[0] / sigma[0, :, None]).to(x)
+        noise = noise_at(network, rows, x.to(rows)[None], process, t)[0]
+        return -(noise / math.sqrt(process.variance(t))).to(x)
 
     return lambda x, t: by_time(at_one_time, x, t)
 

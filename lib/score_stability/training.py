@@ -23,7 +23,7 @@ import torch
 
 from . import quadrature
 from .contraction import reflection_maximal
-from .networks import Network
+from .networks import Network, noise_at
 from .process import OrnsteinUhlenbeck
 from .sampling import ddpm, sample
 from .weighting import TimeWeighting
@@ -271,17 +271,13 @@ def denoised_samples(network: Network, theta: torch.Tensor, process: OrnsteinUhl
                          f"{tuple(start.shape)} and {tuple(theta.shape)}")
 
     def score(x: torch.Tensor, t: float) -> torch.Tensor:
-        mu, sigma = process.mean_scale(t), math.sqrt(process.variance(t))
-        one = torch.ones(start.shape[:2], dtype=theta.dtype, device=theta.device)
-        with torch.no_grad():
-            noise = network.noise(theta, x.to(theta).view(start.shape), mu * one, sigma * one)
-        return -noise.reshape(x.shape).to(x) / sigma
+        noise = noise_at(network, theta, x.to(theta).view(start.shape), process, t)
+        return -noise.reshape(x.shape).to(x) / math.sqrt(process.variance(t))
 
     end = sample(score, process, times, start.double().reshape(-1, start.shape[-1]), generator,
                  scheme=ddpm)
     last = float(min(times[0], times[-1]))
-    clean = (end + process.variance(last) * score(end, last)) / process.mean_scale(last)
-    return clean.view(start.shape)
+    return process.denoiser_from_score(score(end, last), end, last).view(start.shape)
 
 
 def _run(network: Network, theta: torch.Tensor, data: torch.Tensor, loss: DenoisingLoss,
@@ -450,10 +446,8 @@ def _integrate(network: Network, thetas: tuple[torch.Tensor, ...], points: torch
     for t, tau in zip(weighting.times.tolist(), weighting.weights.tolist(), strict=True):
         mu, sigma = process.mean_scale(t), math.sqrt(process.variance(t))
         x = (mu * base + sigma * xi).reshape(models, -1, d)
-        scale = torch.full(x.shape[:2], mu, dtype=x.dtype, device=x.device)
-        with torch.no_grad():
-            noises = [network.noise(theta, x, scale, torch.full_like(scale, sigma)
-                                    ).reshape(everywhere.shape) for theta in thetas]
-            values = squared(*noises, everywhere) @ w
+        noises = [noise_at(network, theta, x, process, t).reshape(everywhere.shape)
+                  for theta in thetas]
+        values = squared(*noises, everywhere) @ w
         total += tau * (values if weight == "noise" else values / sigma**2)
     return total
