@@ -28,6 +28,13 @@ class Config:
         """All notebooks, in reading order."""
         return sorted(self.folder.glob("*.ipynb"))
 
+    def notebook(self, number):
+        """The notebook whose name begins with this number; LookupError unless there is one."""
+        found = [p for p in self.notebook_paths() if p.name.startswith(f"{int(number):02d}_")]
+        if len(found) != 1:
+            raise LookupError(f"{len(found)} notebooks with number {number} instead of one")
+        return found[0]
+
     def registry(self):
         """The statements, in order; empty where the collection names none."""
         return list(load(self.statements)) if self.statements else []

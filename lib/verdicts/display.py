@@ -25,10 +25,15 @@ def number(value):
     return f"{float(value) + 0.0:.4g}"
 
 
+def kind_words(kind, of):
+    """The kind of a claim; of a control, which kind it controls."""
+    return f"control of {of}" if of else kind
+
+
 def line(statement, key, kind, status, text, of=None):
     """`[holds] Theorem 3 · circle (upper): root gap ≈ 0.1158 <= eps_stab ≈ 0.1557; …`"""
-    what = f"control of {of}" if of else kind
-    return f"[{_WORDS.get(status, status)}] {statement} · {key} ({what}): {text}"
+    words = _WORDS.get(status, status)
+    return f"[{words}] {statement} · {key} ({kind_words(kind, of)}): {text}"
 
 
 def publish(text, markup, record=None):
@@ -137,7 +142,7 @@ def summary():
         [
             v.statement,
             v.key,
-            f"control of {v.of}" if v.of else v.kind,
+            kind_words(v.kind, v.of),
             f"[{_WORDS.get(v.status, v.status)}]",
         ]
         for v in ledger.made()

@@ -10,7 +10,7 @@ from verdicts import images, notebook, report
 from verdicts.pytest_plugin import ENVIRONMENT
 from verdicts.records import disagreements, neutralise, records_of
 
-TIMEOUT = 600  # seconds for one cell, where the sizes are the stored ones
+TIMEOUT = 600  # seconds for one cell, of a run that must reproduce the stored outputs
 
 
 def _seconds():
@@ -136,13 +136,13 @@ def run(config, paths=None):
     to build/runs/.  Without paths: all notebooks, and the table of verdicts at the end.
     """
     failed = []
+    limit = TIMEOUT if config.comparable() else None
     selected = [Path(p).resolve() for p in paths or config.notebook_paths()]
     for path in selected:
         print(f"{path.stem} … ", end="", flush=True)
         old = normalise(notebook.read(path))
         start, _ = _seconds()
         try:
-            limit = TIMEOUT if config.comparable() else None
             new = normalise(run_notebook(old, path.parent, limit))
         except Exception as error:  # whatever stops one notebook must not stop the others
             failed.append(path.name)

@@ -95,6 +95,12 @@ def _planned(numbers):
     return f"planned: {', '.join(f'{n:02d}' for n in numbers)}" if numbers else "–"
 
 
+def markdown_table(header, rows):
+    """A Markdown table of texts."""
+    lines = [[c.replace("|", r"\|") for c in row] for row in [header, ["---"] * len(header), *rows]]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
 def markdown(config, beside=None):
     """The table as Markdown, with links relative to the folder of the file ``beside``."""
     start = (beside or config.root / "README.md").parent
@@ -103,9 +109,7 @@ def markdown(config, beside=None):
         target = os.path.relpath(config.folder / path.name, start)
         return f"[{path.name[:2]}]({Path(target).as_posix()})"
 
-    rows = [cells(e, link) for e in entries(config, stored_claims(config))]
-    lines = [[c.replace("|", r"\|") for c in row] for row in [HEADER, ["---"] * 6, *rows]]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return markdown_table(HEADER, [cells(e, link) for e in entries(config, stored_claims(config))])
 
 
 def terminal(config, folder=None):

@@ -20,11 +20,15 @@ def _slug(url):
     return "/".join(url.rstrip("/").split("/")[-2:])
 
 
+def colab_link(config, path):
+    """The address that opens a notebook in Colab."""
+    where = f"{_slug(config.repository)}/blob/{config.branch}/{config.notebooks}/{path.name}"
+    return f"https://colab.research.google.com/github/{where}"
+
+
 def badge(config, path):
     """The "Open in Colab" line of a notebook."""
-    where = f"{_slug(config.repository)}/blob/{config.branch}/{config.notebooks}/{path.name}"
-    link = f"https://colab.research.google.com/github/{where}"
-    return f"[![Open In Colab]({_BADGE})]({link})"
+    return f"[![Open In Colab]({_BADGE})]({colab_link(config, path)})"
 
 
 def setup_source(config):
