@@ -1,6 +1,5 @@
 """Sphinx settings of the site; the source folder is assembled by build.py."""
 
-import os
 import re
 from pathlib import Path
 
@@ -41,9 +40,6 @@ html_theme_options = {
     "show_navbar_depth": 1,
     "home_page_in_toc": True,
 }
-# The site without a network: build.py puts MathJax there.
-if os.environ.get("BOOK_OFFLINE"):
-    mathjax_path = "mathjax/tex-mml-chtml.js"
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"

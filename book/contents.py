@@ -48,7 +48,7 @@ PARTS = (
 REFERENCE = (
     "notation",
     "statements",
-    "full_profile",
+    "book/full_profile",
     "TEACHING",
     "data/README",
     "api/index",

@@ -1,5 +1,6 @@
 """Follow every internal link, image, script and anchor of a built site."""
 
+import functools
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -28,15 +29,13 @@ def read(path):
 def broken(site):
     """Messages on links that lead nowhere within the site, and on images without alt text."""
     site = Path(site).resolve()
-    parsed = {path.resolve(): read(path) for path in sorted(site.rglob("*.html"))
-              if "_static" not in path.parts}
+    parsed = functools.cache(read)
     messages = []
-
-    def anchors(goal):
-        return parsed[goal].anchors if goal in parsed else read(goal).anchors
-
-    for path, page in parsed.items():
+    for path in sorted(site.rglob("*.html")):
         name = path.relative_to(site)
+        if "_static" in name.parts:  # the theme's own templates
+            continue
+        page = parsed(path)
         for target in dict.fromkeys(page.targets):
             parts = urlsplit(target)
             if parts.scheme or parts.netloc or target.startswith(("data:", "#!")):
@@ -46,7 +45,7 @@ def broken(site):
                 goal /= "index.html"
             if not goal.is_relative_to(site) or not goal.is_file():
                 messages.append(f"{name}: {target} leads nowhere")
-            elif parts.fragment and unquote(parts.fragment) not in anchors(goal):
+            elif parts.fragment and unquote(parts.fragment) not in parsed(goal).anchors:
                 messages.append(f"{name}: {target}: no such anchor")
         messages += [
             f"{name}: image {image.get('src', '')[:60]} has no alt text"

@@ -14,9 +14,13 @@ from pathlib import Path
 from contents import PARTS, REFERENCE
 
 from verdicts import notebook, report, stamp
+from verdicts.display import kind_words
 
 HERE = Path(__file__).parent
-TEXTS = ("TEACHING.md", "CONTRIBUTING.md", "data/README.md", "benchmarks/README.md")
+TEXTS = (
+    "TEACHING.md", "CONTRIBUTING.md", "data/README.md", "benchmarks/README.md",
+    "book/full_profile.md",
+)
 _LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)\s#]+)(#[^)\s]*)?\)")
 
 
@@ -27,19 +31,16 @@ def assemble(config, target):
         "index.md": landing,
         "notation.md": notation,
         "statements.md": statements,
-        "full_profile.md": full_profile,
         "api/index.md": api_index,
     }
     pages = {name: writer(config) for name, writer in writers.items()}
     pages |= {name: (config.root / name).read_text(encoding="utf-8") for name in TEXTS}
     pages |= api_pages()
+    known = {*pages, *(f"{config.notebooks}/{p.name}" for p in config.notebook_paths())}
     for name, text in pages.items():
-        # README's links are relative to the root, those of a card to its folder.
-        known = {*pages, *(f"{config.notebooks}/{p.name}" for p in config.notebook_paths())}
         notebook.write(target / name, _outside_links(text, name, known, config))
     for path in config.notebook_paths():
         notebook.write(target / config.notebooks / path.name, chapter(config, path))
-    (target / "book").mkdir(exist_ok=True)
     shutil.copy(HERE / "headline.png", target / "book" / "headline.png")
     (target / "book" / "map.png").write_bytes(component_map(config)[0])
 
@@ -84,6 +85,12 @@ def _start_here(config):
     return "\n\n".join(c["source"] for c in cells if c["cell_type"] == "markdown")
 
 
+def _words_of_verdicts(config):
+    """How to read a verdict, from notebook 00: a paragraph, the table of kinds, what follows."""
+    text = section(_start_here(config), "A taste: one statement, verified")
+    return text[text.index("**How to read a verdict.**") :]
+
+
 def component_map(config):
     """The first figure of notebook 00, as PNG bytes, and its alt text."""
     for cell in notebook.code_cells(notebook.read(config.notebook_paths()[0])):
@@ -104,7 +111,7 @@ def chapter(config, path):
     the title, and a text link to Colab; the setup cell is for Colab only.
     """
     nb = notebook.read(path)
-    link = stamp.badge(config, path).rpartition("](")[2].rstrip(")")
+    link = stamp.colab_link(config, path)
     title = f"# {stamp.title(path)}"
     nb["cells"][0]["source"] = (
         f"{title}\n\n[Open in Colab]({link}) · "
@@ -117,16 +124,8 @@ def chapter(config, path):
     return notebook.dumps(nb)
 
 
-def _notebook(config, number):
-    found = [p for p in config.notebook_paths() if p.name.startswith(f"{number:02d}_")]
-    if len(found) != 1:
-        raise LookupError(f"{len(found)} notebooks with number {number:02d} instead of one")
-    return found[0]
-
-
-def _toctree(caption, names, hidden=True):
-    options = [f":caption: {caption}", ":maxdepth: 1", *([":hidden:"] if hidden else [])]
-    return "\n".join(["```{toctree}", *options, "", *names, "```"])
+def _toctree(names, *options):
+    return "\n".join(["```{toctree}", ":hidden:", *options, "", *names, "```"])
 
 
 # ----------------------------------------------------------------------------- generated pages
@@ -142,13 +141,13 @@ def landing(config):
     )
     parts, trees = [], []
     for title, sentence, numbers in PARTS:
-        paths = [_notebook(config, n) for n in numbers]
+        paths = [config.notebook(n) for n in numbers]
         chapters = "\n".join(f"- [{stamp.title(p)}]({config.notebooks}/{p.name})" for p in paths)
         parts.append(f"**{title}.** {sentence}\n\n{chapters}")
-        trees.append(_toctree(title, [f"{config.notebooks}/{p.stem}" for p in paths]))
-    trees.append(_toctree("Reference and teaching", list(REFERENCE)))
-    how = section(_start_here(config), "A taste: one statement, verified")
-    words = how[how.index("**How to read a verdict.**") :].split("\n\n")[0]
+        names = [f"{config.notebooks}/{p.stem}" for p in paths]
+        trees.append(_toctree(names, f":caption: {title}", ":maxdepth: 1"))
+    trees.append(_toctree(REFERENCE, ":caption: Reference and teaching", ":maxdepth: 1"))
+    words = _words_of_verdicts(config).split("\n\n")[0]
     return "\n\n".join(
         [
             "# A paper you can run",
@@ -172,9 +171,7 @@ def landing(config):
 def notation(config):
     """The notation of notebook 00 as a page."""
     text = section(_start_here(config), "Notation")
-    kinds = section(_start_here(config), "A taste: one statement, verified")
-    kinds = kinds[kinds.index("**How to read a verdict.**") :]
-    return f"# Notation\n\n{text}\n\n## Words of the verdicts\n\n{kinds}"
+    return f"# Notation\n\n{text}\n\n## Words of the verdicts\n\n{_words_of_verdicts(config)}"
 
 
 def statements(config):
@@ -199,8 +196,8 @@ def statements(config):
             f"- verdict: {verdict}; controls: {controls}; slack (bound / truth): {slack}",
         ]
         claims = [
-            f"| {_cell(r['key'])} | {r['kind'] if not r.get('of') else 'control of ' + r['of']} "
-            f"| {r['status']} | [{p.name[:2]}]({config.notebooks}/{p.name}) |"
+            [r["key"], kind_words(r["kind"], r.get("of")), r["status"],
+             f"[{p.name[:2]}]({config.notebooks}/{p.name})"]
             for p, r in entry.claims
         ]
         heading = s.id if s.title in s.id else f"{s.id} · {s.title}"
@@ -208,29 +205,11 @@ def statements(config):
             f"## {heading}",
             sentence,
             "\n".join(facts),
-            "\n".join(
-                [
-                    f"<details><summary>{len(claims)} claims</summary>",
-                    "",
-                    "| claim | kind | outcome | notebook |",
-                    "| --- | --- | --- | --- |",
-                    *claims,
-                    "",
-                    "</details>",
-                ]
-            ),
+            f"<details><summary>{len(claims)} claims</summary>",
+            report.markdown_table(["claim", "kind", "outcome", "notebook"], claims),
+            "</details>",
         ]
     return "\n\n".join(parts)
-
-
-def _cell(text):
-    """A text that may stand in a cell of a Markdown table."""
-    return text.replace("|", r"\|").replace("\n", " ")
-
-
-def full_profile(config):
-    """The file book/full_profile.md."""
-    return (HERE / "full_profile.md").read_text(encoding="utf-8")
 
 
 # ----------------------------------------------------------------------------- the library
@@ -251,7 +230,7 @@ def api_index(config):
     modules = _modules("score_stability")
     lines.append("\n".join(f"- [{m}]({m}.rst): {_plain(_first_line(m))}" for m in modules))
     lines.append(f"And [verdicts](verdicts.rst): {_plain(_first_line('verdicts'))}")
-    lines.append("\n".join(["```{toctree}", ":hidden:", "", *modules, "verdicts", "```"]))
+    lines.append(_toctree([*modules, "verdicts"]))
     return "\n\n".join(lines)
 
 

@@ -72,7 +72,7 @@ def _weight(block):
         return 260
     if block.startswith("|"):
         return sum(max(90, len(line)) for line in lines)
-    return sum(max(90, len(re.sub(r"\\\\[a-z]+|[{}$]", "", line))) for line in lines)
+    return sum(max(90, len(re.sub(r"[{}$]", "", line))) for line in lines)
 
 
 def split(source):
@@ -118,15 +118,13 @@ def pages(config, path):
 
 def export(config, number):
     """Write the slides of the notebook with this number; the path. LookupError if there is none."""
-    found = [p for p in config.notebook_paths() if p.name.startswith(f"{number}_")]
-    if len(found) != 1:
-        raise LookupError(f"{len(found)} notebooks with number {number!r} instead of one")
+    path = config.notebook(number)
     exporter = SlidesExporter(
         reveal_url_prefix=REVEAL, reveal_theme="simple", reveal_transition="none",
         reveal_number="c/t", reveal_width="1280", reveal_height="720",
         config={"TagRemovePreprocessor": {"enabled": True,
                                           "remove_input_tags": ["hide-input"]}})
-    html, _ = exporter.from_notebook_node(pages(config, found[0]))
+    html, _ = exporter.from_notebook_node(pages(config, path))
     html = html.replace("</head>", f"{_STYLE}</head>", 1)
     html = html.replace("</html>", f"{_FIT.replace('URL', REVEAL)}</html>", 1)
     target = config.root / "build" / "slides" / f"{number}.html"

@@ -25,10 +25,16 @@ def test_the_parts_hold_every_notebook_once_in_reading_order():
     assert [n for _, _, numbers in contents.PARTS for n in numbers] == NUMBERS
 
 
+def test_a_notebook_is_found_by_its_number():
+    assert CONFIG.notebook(3) == CONFIG.notebook("03") == CONFIG.notebook_paths()[3]
+    with pytest.raises(LookupError, match="0 notebooks with number 98"):
+        CONFIG.notebook(98)
+
+
 def test_the_readme_lists_every_notebook_in_the_same_order():
     text = (ROOT / "README.md").read_text(encoding="utf-8").split(report.START)[0]
     for path in CONFIG.notebook_paths():
-        assert stamp.badge(CONFIG, path).rpartition("](")[2] in text, f"Colab link of {path.name}"
+        assert f"({stamp.colab_link(CONFIG, path)})" in text, f"Colab link of {path.name}"
     chapters = text[text.index("## Read, or run in Colab") :]
     listed = re.findall(r"\(notebooks/(\d\d)_[^)]*\.ipynb\)", chapters)
     assert [int(n) for n in listed] == NUMBERS
@@ -122,7 +128,8 @@ def test_links_may_not_leave_the_site(tmp_path):
 
 def test_the_table_of_the_full_profile_says_which_notebooks_grow():
     """A row "the same" exactly where the code never asks for the profile."""
-    rows = dict(re.findall(r"^\| (\d\d) \| ([^|]*) \|", pages.full_profile(CONFIG), re.MULTILINE))
+    text = (ROOT / "book" / "full_profile.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| (\d\d) \| ([^|]*) \|", text, re.MULTILINE))
     assert sorted(rows) == [f"{n:02d}" for n in NUMBERS]
     for path in CONFIG.notebook_paths():
         code = "\n".join(c["source"] for c in notebook.code_cells(notebook.read(path)))
