@@ -1,23 +1,26 @@
 # Each target first makes .venv and installs into it, unless that is done and up to date.
 # PYTHON: the interpreter to build .venv from. TORCH_INDEX: see README. ARGS: more for pytest.
 # JOBS: processes that share the tests, 0 for one without workers. A notebook is never split.
-# NOTEBOOK: a number, for slides; NOTEBOOKS: several, for colab. OFFLINE=1: a book that needs no network.
+# NOTEBOOK: a number, for slides; NOTEBOOKS: several, for colab (default 00 03) and portable (all).
+# PROCESSORS: which of them to simulate (default all). OFFLINE=1: a book that needs no network.
 PYTHON ?= python3
 TORCH_INDEX ?=
 ARGS ?=
 JOBS ?= 2
 NOTEBOOK ?= 03
-NOTEBOOKS ?= 00 03
+NOTEBOOKS ?=
+PROCESSORS ?=
 OFFLINE ?=
 BIN = .venv/bin
 # One thread: results and timings do not depend on the number of cores.
 ONE = export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 VECLIB_MAXIMUM_THREADS=1;
 
-.PHONY: help notebooks test lab bench book book-test slides colab
+.PHONY: help notebooks test portable lab bench book book-test slides colab
 
 help:
 	@echo "make notebooks   re-run every notebook and print the table of verdicts"
 	@echo "make test        run all tests, with every notebook against its stored outputs"
+	@echo "make portable    run notebooks under simulated processors: NOTEBOOKS='17 20' PROCESSORS='nehalem zen'"
 	@echo "make lab         open the notebooks in JupyterLab"
 	@echo "make bench       measure the cost ratios"
 	@echo "make book        build the web site from the stored outputs (OFFLINE=1: with its own MathJax)"
@@ -30,6 +33,11 @@ notebooks: .venv/.installed
 
 test: .venv/.installed
 	$(ONE) $(BIN)/python -m pytest -n $(JOBS) --dist loadscope $(ARGS)
+
+# Sets its own threads: a processor is its variables.
+portable: .venv/.installed
+	$(BIN)/python -m verdicts portable $(NOTEBOOKS) --jobs $(JOBS) \
+	  $(if $(PROCESSORS),--processors $(PROCESSORS))
 
 lab: .venv/.installed
 	$(BIN)/jupyter lab notebooks
@@ -49,7 +57,7 @@ slides: .venv/.installed
 	$(BIN)/python book/slides.py $(NOTEBOOK)
 
 colab:
-	$(PYTHON) tests/colab/simulate.py $(NOTEBOOKS)
+	$(PYTHON) tests/colab/simulate.py $(or $(NOTEBOOKS),00 03)
 
 .venv/.book: .venv/.installed book/requirements.txt
 	$(BIN)/python -m pip install -r book/requirements.txt -c constraints.txt

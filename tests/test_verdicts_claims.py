@@ -170,6 +170,8 @@ def test_a_violation_raises_with_everything_one_needs():
         ((math.inf, 1), {}, "lhs must be finite"),
         ((1, -math.inf), {}, "rhs must not be minus infinity"),
         (([], 1), {}, "lhs must not be empty"),
+        ((np.ones((3, 1)), np.ones(3)), {}, "one shape"),
+        ((np.ma.masked_array([1.0, 9.0], [False, True]), 2.0), {}, "lhs must not be masked"),
         (([1, 2], [1, 2, 3]), {}, "one shape"),
         (([1, 2], estimate(1, 0.1)), {}, "single numbers"),
         ((1, estimate(1, -0.1)), {}, "standard error of rhs"),

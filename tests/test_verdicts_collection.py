@@ -5,8 +5,10 @@ import copy
 import io
 import json
 import struct
+import subprocess
 import sys
 import zlib
+from pathlib import Path
 
 import nbformat
 import numpy as np
@@ -347,6 +349,97 @@ def test_png_text_chunks_are_removed():
     assert images.strip_png(jpeg) == jpeg
 
 
+BAD = {
+    "empty": (b"", "it is empty"),
+    "conflict": (b'{\n<<<<<<< HEAD\n"cells": []\n=======\n', "a merge conflict is not resolved"),
+    "cut": (b'{"cells": [', "it is not JSON"),
+    "list": (b"[]", "its JSON holds no list of cells"),
+    "other": (b'{"nbformat": 4}', "its JSON holds no list of cells"),
+    "latin": ('{"cells": "é"}'.encode("latin-1"), "it is not UTF-8"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_an_unreadable_notebook_is_named_and_stops_no_other(config, kind, capsys):
+    content, why = BAD[kind]
+    bad = config.folder / "02_bad.ipynb"
+    bad.write_bytes(content)
+    said = f"02_bad.ipynb cannot be read as a notebook: {why}"
+    try:
+        assert cli.main(["check"]) == 1
+        assert capsys.readouterr().out.count(said) == 1
+        assert cli.main(["table"]) == 1
+        assert said in capsys.readouterr().err
+        if kind in ("empty", "conflict"):  # the others take the same way
+            assert cli.main(["run", str(bad), str(config.folder / "00_start.ipynb")]) == 1
+            captured = capsys.readouterr()
+            assert "00_start … " in captured.out and "1 verdicts" in captured.out
+            assert said in captured.err and "failed: 02_bad.ipynb" in captured.err
+            status, found = run_pytest(config.root, "--continue-on-collection-errors", bad)
+            assert status != 0 and said in found.collection[0]
+    finally:
+        bad.unlink()
+
+
+def test_a_byte_order_mark_is_no_defect(first):
+    nb = notebook.read(first)
+    first.write_bytes(b"\xef\xbb\xbf" + first.read_bytes())
+    assert notebook.read(first) == nb
+
+
+def test_what_editors_leave_is_named_and_cleaned(config, first, capsys):
+    before = first.read_bytes()
+
+    def save_elsewhere(nb):
+        nb["metadata"] |= {"colab": {"provenance": []}, "vscode": {}, "toc": {}}
+        nb["nbformat_minor"] = 0
+        for cell in nb["cells"]:
+            cell["metadata"] |= {"id": "x", "collapsed": True, "scrolled": False}
+        for cell in notebook.code_cells(nb):
+            cell["metadata"] |= {"executionInfo": {"elapsed": 3}, "outputId": "y"}
+        warning = {"output_type": "stream", "name": "stderr", "text": "/home/me: a warning"}
+        notebook.code_cells(nb)[2]["outputs"].append(warning)
+        nb["cells"][3].pop("id")
+
+    edit(first, save_elsewhere)
+    messages = form.check_notebook(first, config)
+    for words in ("['colab', 'toc', 'vscode']", "['collapsed', 'executionInfo', 'id', 'outputId'",
+                  "stored stderr", "cell ids must be unique: ['None']"):
+        found = [m for m in messages if words in m]
+        assert found and found[0].endswith("run: python -m verdicts run"), (words, messages)
+    assert cli.main(["run", str(first)]) == 0
+    assert form.check_notebook(first, config) == []
+    assert first.read_bytes() == before.replace(b'"id": "code-2"', b'"id": "cell-03"')
+
+
+def test_windows_line_ends_are_not_stale(config):
+    readme = config.root / "README.md"
+    before = readme.read_bytes()
+    readme.write_bytes(before.replace(b"\n", b"\r\n"))
+    try:
+        assert report.stale(config) == []
+    finally:
+        readme.write_bytes(before)
+
+
+def test_two_processes_never_split_a_notebook(config):
+    command = [sys.executable, "-m", "pytest", "-n", "2", "-q", "-p", "no:cacheprovider",
+               "notebooks"]
+    done = subprocess.run(command, cwd=config.root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    assert "12 passed" in done.stdout
+
+
+def test_a_checkout_that_cannot_be_written_to_passes(tmp_path):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    tests = Path(__file__).with_name("test_quadrature.py")
+    cache = f"cache_dir={tmp_path / 'file' / 'cache'}"
+    command = [sys.executable, "-m", "pytest", "-q", "-o", "addopts=", "-o", cache, str(tests),
+               "-k", "legendre"]
+    done = subprocess.run(command, cwd=tests.parents[1], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 # ----------------------------------------------------------------------------- stamp and form
 
 
@@ -405,7 +498,10 @@ SOFTWARE = base64.b64encode(
         (lambda nb: nb["metadata"].update(colab={}), "metadata of one program: ['colab']"),
         (_set(2, id="text-0"), "cell ids must be unique: ['text-0']"),
         (lambda nb: nb["cells"][2].pop("id"), "cell ids must be unique: ['None']"),
-        (lambda nb: nb["cells"][2]["metadata"].update(execution={}), "timing metadata"),
+        (
+            lambda nb: nb["cells"][2]["metadata"].update(execution={}),
+            "metadata of one program or of one run: ['execution']; run: python -m",
+        ),
         (lambda nb: _output(nb, 4, output_type="stream", name="stderr", text="w"), "stderr: 'w'"),
         (lambda nb: _output(nb, 4, output_type="error", ename="E"), "stored error E"),
         (_set(2, source='open("/home/me")'), "absolute path '/home' in its source"),
@@ -422,6 +518,8 @@ SOFTWARE = base64.b64encode(
         (_set(0, source="# 02 · First"), "badge and navigation of cell 0"),
         (_set(1, source="pass"), "the setup cell is not the generated one"),
         (lambda nb: nb["cells"][1]["metadata"].update(tags=[]), 'must have the tag "setup"'),
+        (_set(2, source="# NBVAL_IGNORE_OUTPUT"), "keeps the output from being compared"),
+        (lambda nb: nb["cells"][2]["metadata"].update(tags=["nbval-skip"]), "'nbval-skip' keeps"),
         (_set(2, source="x" * 80), "a code line has 80 characters"),
         (_set(0, source="x" * 1_000_000), "bytes, at most"),
         (

@@ -1,9 +1,9 @@
-"""python -m verdicts run | table | check | stamp"""
+"""python -m verdicts run | table | portable | check | stamp"""
 
 import argparse
 import sys
 
-from verdicts import execute, form, report, stamp
+from verdicts import execute, form, notebook, portable, report, stamp
 from verdicts.config import load_config
 
 
@@ -16,6 +16,10 @@ def _parser():
     how = table.add_mutually_exclusive_group()
     how.add_argument("--write", action="store_true", help="write it into the table files")
     how.add_argument("--check", action="store_true", help="fail if a table file is stale")
+    travel = commands.add_parser("portable", help="run notebooks under simulated processors")
+    travel.add_argument("numbers", nargs="*", help="two digits each; default: all notebooks")
+    travel.add_argument("--processors", nargs="+", default=[], help="default: all")
+    travel.add_argument("--jobs", type=int, default=2, help="kernels at a time (default: 2)")
     commands.add_parser("check", help="check the form of all notebooks")
     commands.add_parser("stamp", help="write badges, navigation, setup cells, address")
     return parser
@@ -41,9 +45,18 @@ def main(arguments=None):
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")
     options = _parser().parse_args(arguments)
-    config = load_config()
+    try:
+        return _run(options, load_config())
+    except notebook.Unreadable as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _run(options, config):
     if options.command == "run":
         return execute.run(config, options.paths)
+    if options.command == "portable":
+        return portable.portable(config, options.numbers, options.processors, options.jobs)
     if options.command == "check":
         return _complain(_check(config))
     if options.command == "stamp":

@@ -3,7 +3,9 @@
 Arguments common to all: ``statement`` (an id such as "Theorem 3"), ``key`` (unique within the
 statement and the notebook), ``rtol`` and ``atol`` (how far a later run may be from the stored
 numbers), ``names`` (what the line calls lhs and rhs), ``slack=False`` (the ratio means
-nothing: neither show it nor count it in the table).
+nothing: neither show it nor count it in the table), ``uncompared="why"`` (the numbers differ from
+processor to processor, as those of a chaotic run or at rounding level do: a later run is compared
+with the stored one by its status alone, and the line says why).
 An *estimate* is any object with ``value``, ``standard_error`` and ``degrees_of_freedom``.
 """
 
@@ -24,9 +26,9 @@ _EVALUATORS = {
 }
 
 
-def _enter(statement, key, kind, outcome, status, rtol, atol, of=None):
+def _enter(statement, key, kind, outcome, status, rtol, atol, uncompared=None, of=None):
     claim = outcome.claim + (" is false" if of and status == "refuted" else "")
-    text = "; ".join([claim, *outcome.notes])
+    text = "; ".join([claim, *outcome.notes, *display.excuse(uncompared)])
     verdict = ledger.Verdict(
         statement=statement,
         key=key,
@@ -40,6 +42,7 @@ def _enter(statement, key, kind, outcome, status, rtol, atol, of=None):
         slack=outcome.slack,
         rtol=rtol,
         atol=atol,
+        uncompared=uncompared,
     )
     ledger.enter(verdict)
     if status == "violated":
@@ -49,11 +52,11 @@ def _enter(statement, key, kind, outcome, status, rtol, atol, of=None):
     return verdict
 
 
-def _claim(kind, statement, key, *args, rtol=1e-6, atol=1e-12, **kwargs):
+def _claim(kind, statement, key, *args, rtol=1e-6, atol=1e-12, uncompared=None, **kwargs):
     ledger.check_names(statement, key)
     outcome = _EVALUATORS[kind](*args, **kwargs)
     status = "violated" if outcome.status == "undecided" else outcome.status
-    return _enter(statement, key, kind, outcome, status, rtol, atol)
+    return _enter(statement, key, kind, outcome, status, rtol, atol, uncompared)
 
 
 def identity(statement, key, lhs, rhs=0, *, error=None, **common):
@@ -118,7 +121,9 @@ def monotone(statement, key, curves, *, direction, **common):
     return _claim("monotone", statement, key, curves, direction=direction, **common)
 
 
-def control(statement, key, kind, *args, rtol=1e-6, atol=1e-12, **kwargs):
+def control(
+    statement, key, kind, *args, rtol=1e-6, atol=1e-12, uncompared=None, **kwargs
+):
     """A false claim of the given kind is found false, beyond its error or interval.
 
     The remaining arguments are those of that kind.  Raises AssertionError if the claim holds, is
@@ -129,7 +134,7 @@ def control(statement, key, kind, *args, rtol=1e-6, atol=1e-12, **kwargs):
     ledger.check_names(statement, key)
     outcome = _EVALUATORS[kind](*args, **kwargs)
     status = "refuted" if outcome.status == "violated" else "violated"
-    return _enter(statement, key, "control", outcome, status, rtol, atol, of=kind)
+    return _enter(statement, key, "control", outcome, status, rtol, atol, uncompared, of=kind)
 
 
 def open_question(statement, key, *, rtol=1e-6, atol=1e-12, **numbers):

@@ -12,12 +12,12 @@ from verdicts.symbolic import is_symbolic, vanishes, witness
 def _pair(lhs, rhs, infinite=False):
     lhs, rhs = quantity(lhs, "lhs"), quantity(rhs, "rhs", infinite=infinite)
     statistical = lhs.standard_error > 0 or rhs.standard_error > 0
-    try:
-        shape = np.broadcast_shapes(lhs.value.shape, rhs.value.shape)
-    except ValueError:
+    shape = lhs.value.shape or rhs.value.shape
+    # Two shapes that numpy would broadcast compare every case with every other.
+    if () not in (lhs.value.shape, rhs.value.shape) and lhs.value.shape != rhs.value.shape:
         raise ValueError(
             f"lhs and rhs must have one shape, not {lhs.value.shape} and {rhs.value.shape}"
-        ) from None
+        )
     if statistical and shape:
         raise ValueError("lhs and rhs must be single numbers where one of them is an estimate")
     return lhs, rhs, statistical

@@ -36,6 +36,16 @@ def line(statement, key, kind, status, text, of=None):
     return f"[{words}] {statement} · {key} ({kind_words(kind, of)}): {text}"
 
 
+def excuse(uncompared):
+    """The note, if any, that only the status of a verdict is compared; ValueError unless it says
+    why in words."""
+    if uncompared is None:
+        return []
+    if not isinstance(uncompared, str) or not uncompared.strip():
+        raise ValueError(f"uncompared must say why, in words; got {uncompared!r}")
+    return [f"numbers not compared: {uncompared}"]
+
+
 def publish(text, markup, record=None):
     """Publish one display in the running IPython shell; do nothing where there is none."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None

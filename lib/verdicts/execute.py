@@ -1,5 +1,6 @@
 """Re-execute notebooks in place, so that a re-run without changes leaves no trace in the files."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -23,28 +24,45 @@ def _seconds():
     return usage.ru_utime + usage.ru_stime, "s CPU"
 
 
-def run_notebook(nb, folder, timeout=TIMEOUT):
+async def execute_notebook(nb, folder, timeout=TIMEOUT, environment=None):
     """A new notebook: the same cells, executed in a fresh kernel in the given folder.
 
-    timeout is in seconds for one cell, None for no limit.  Raises nbclient's CellExecutionError
+    timeout is in seconds for one cell, None for no limit; environment is the kernel's whole
+    environment (default: this process's, with one thread).  Raises nbclient's CellExecutionError
     if a cell fails.
     """
     import nbformat
     from nbclient import NotebookClient
 
     new = nbformat.from_dict(nb)
-    NotebookClient(
+    await NotebookClient(
         new,
         timeout=timeout,
         kernel_name="python3",
         record_timing=False,
+        shutdown_kernel="immediate",  # nothing is lost: outputs have arrived
         resources={"metadata": {"path": str(folder)}},
-    ).execute(env=os.environ | ENVIRONMENT, stderr=subprocess.DEVNULL)  # the kernel's own log
+    ).async_execute(
+        env=environment or os.environ | ENVIRONMENT,
+        stderr=subprocess.DEVNULL,  # the kernel's own log
+    )
     return notebook.loads(nbformat.writes(new))
 
 
 def normalise(nb):
-    """Take out of a notebook what changes from run to run or from machine to machine."""
+    """Take out of a notebook what changes from run to run, machine to machine or editor to editor.
+
+    Warnings on stderr carry paths; Colab, JupyterLab and VS Code leave metadata, and no cell ids.
+    """
+    _only(nb["metadata"], notebook.NOTEBOOK_METADATA)
+    taken = {cell.get("id") for cell in nb["cells"]}
+    for number, cell in enumerate(nb["cells"]):
+        _only(cell["metadata"], notebook.CELL_METADATA)
+        if not cell.get("id"):
+            names = (f"cell-{number:02d}{suffix}" for suffix in ("", *"abcdefgh"))
+            cell["id"] = next(name for name in names if name not in taken)
+            taken.add(cell["id"])
+    nb["nbformat_minor"] = max(5, nb.get("nbformat_minor", 0))  # the first with ids
     nb["metadata"]["kernelspec"] = {
         "display_name": "Python 3",
         "language": "python",
@@ -52,13 +70,17 @@ def normalise(nb):
     }
     nb["metadata"]["language_info"] = {"name": "python"}
     for cell in notebook.code_cells(nb):
-        cell["metadata"].pop("execution", None)
-        cell["outputs"] = _merged(cell["outputs"])
+        cell["outputs"] = _merged([o for o in cell["outputs"] if o.get("name") != "stderr"])
         for output in cell["outputs"]:
             data = output.get("data", {})
             if "image/png" in data:
                 data["image/png"] = images.strip_png(data["image/png"])
     return nb
+
+
+def _only(metadata, allowed):
+    for name in set(metadata) - allowed:
+        del metadata[name]
 
 
 def _merged(outputs):
@@ -140,10 +162,10 @@ def run(config, paths=None):
     selected = [Path(p).resolve() for p in paths or config.notebook_paths()]
     for path in selected:
         print(f"{path.stem} … ", end="", flush=True)
-        old = normalise(notebook.read(path))
         start, _ = _seconds()
         try:
-            new = normalise(run_notebook(old, path.parent, limit))
+            old = normalise(notebook.read(path))
+            new = normalise(asyncio.run(execute_notebook(old, path.parent, limit)))
         except Exception as error:  # whatever stops one notebook must not stop the others
             failed.append(path.name)
             print(f"FAILED\n{error}", file=sys.stderr)
@@ -155,7 +177,10 @@ def run(config, paths=None):
         count = len(notebook.claims(new))
         print(f"{end - start:.1f} {unit}, {count} verdicts{note}", flush=True)
     if not paths and selected:
-        print("\n" + report.terminal(config, _target(config, selected[0]).parent))
+        try:
+            print("\n" + report.terminal(config, _target(config, selected[0]).parent))
+        except notebook.Unreadable as error:
+            print(f"\nno table of verdicts: {error}", file=sys.stderr)
     if failed:
         print(f"\nfailed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0

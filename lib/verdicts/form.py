@@ -9,8 +9,8 @@ from verdicts.records import name_of, records_of
 MAX_BYTES = 1_000_000
 MAX_CODE_LINE = 79
 WIDGET = "application/vnd.jupyter.widget-view+json"
-_TIMING = {"execution", "ExecuteTime", "executionInfo"}
-_NOTEBOOK_METADATA = {"kernelspec", "language_info", "mystnb", "authors", "title"}
+_IGNORED = re.compile(r"^\s*#\s*(?:NBVAL_\w+|PYTEST_VALIDATE_\w+)", re.MULTILINE)
+_REMEDY = "; run: python -m verdicts run"
 _ABSOLUTE = re.compile(
     r"""(?<![\w.~/-])/(?:home|tmp|work|root|Users)(?=[/"'])|\bC:\\(?:Users|Windows|Program|Temp)"""
 )
@@ -20,7 +20,10 @@ _LINK = re.compile(r"\]\(([^)\s]+\.ipynb)(?:#[^)\s]*)?\)")
 
 def check_notebook(path, config):
     """All defects of form of one notebook, as messages that name the cell; [] if there are none."""
-    nb = notebook.read(path)
+    try:
+        nb = notebook.read(path)
+    except notebook.Unreadable as error:
+        return [str(error)]
     messages = [
         *notebook.stripped(nb),
         *_file(path, nb),
@@ -43,11 +46,11 @@ def _file(path, nb):
         yield 'the kernelspec must be named "python3"'
     if extra := set(nb["metadata"].get("language_info", {})) - {"name"}:
         yield f"language_info must hold the name only, not {sorted(extra)}"
-    if extra := set(nb["metadata"]) - _NOTEBOOK_METADATA:
-        yield f"notebook metadata of one program: {sorted(extra)}"
+    if extra := set(nb["metadata"]) - notebook.NOTEBOOK_METADATA:
+        yield f"notebook metadata of one program: {sorted(extra)}{_REMEDY}"
     ids = Counter(c.get("id") for c in nb["cells"])
     if bad := [str(i) for i, n in ids.items() if n > 1 or i is None]:
-        yield f"cell ids must be unique: {bad}"
+        yield f"cell ids must be unique: {bad}{_REMEDY}"
 
 
 def _generated(path, nb, config):
@@ -86,8 +89,8 @@ def _claims(nb, config):
 
 
 def _cell(cell):
-    if timing := _TIMING & set(cell["metadata"]):
-        yield f"timing metadata {sorted(timing)}"
+    if extra := set(cell["metadata"]) - notebook.CELL_METADATA:
+        yield f"metadata of one program or of one run: {sorted(extra)}{_REMEDY}"
     yield from _places(cell["source"], "source")
 
 
@@ -111,6 +114,11 @@ def _code(cell, path):
     for line in cell["source"].split("\n"):
         if len(line) > MAX_CODE_LINE:
             yield f"a code line has {len(line)} characters, at most {MAX_CODE_LINE}: {line[:40]!r}…"
+    ignored = _IGNORED.findall(cell["source"]) + [
+        t for t in notebook.tags(cell) if t.startswith("nbval-")
+    ]
+    if ignored:
+        yield f"{ignored[0].strip()!r} keeps the output from being compared"
     for output in cell["outputs"]:
         yield from _output(cell, output)
 
@@ -118,7 +126,7 @@ def _code(cell, path):
 def _output(cell, output):
     kind, data = output["output_type"], output.get("data", {})
     if kind == "stream" and output["name"] == "stderr":
-        yield f"stored stderr: {output['text'][:60]!r}"
+        yield f"stored stderr: {output['text'][:60]!r}{_REMEDY}"
     if kind == "error" and "raises-exception" not in notebook.tags(cell):
         yield f"stored error {output['ename']}"
     if WIDGET in data:
@@ -134,4 +142,4 @@ def _output(cell, output):
         if not alt.strip():
             yield "an image without alt text (cell metadata mystnb.image.alt)"
     if "image/png" in data and images.has_software(data["image/png"]):
-        yield "a PNG that names its software; run: python -m verdicts run"
+        yield f"a PNG that names its software{_REMEDY}"

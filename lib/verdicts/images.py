@@ -2,6 +2,7 @@
 
 import base64
 import io
+import math
 import struct
 
 import numpy as np
@@ -51,18 +52,22 @@ def _pixels(text):
         return np.asarray(image.convert("RGB"), dtype=float)
 
 
-def same_picture(a, b):
-    """Whether two base64 pictures agree: bytes, or size and pixels up to rendering noise."""
+def picture_difference(a, b):
+    """How far two base64 pictures are apart, as a share of what counts as the same: the larger of
+    the mean difference and that of any block of 8 x 8 pixels; inf if their sizes differ."""
     if a.strip() == b.strip():
-        return True
+        return 0.0
     x, y = _pixels(a), _pixels(b)
     if x.shape != y.shape:
-        return False
+        return math.inf
     difference = np.abs(x - y).mean(axis=2)
-    if difference.mean() > MEAN_DIFFERENCE:
-        return False
     height, width = difference.shape
     blocks = np.zeros((-(-height // 8) * 8, -(-width // 8) * 8))
     blocks[:height, :width] = difference
     means = blocks.reshape(blocks.shape[0] // 8, 8, blocks.shape[1] // 8, 8).mean(axis=(1, 3))
-    return bool(means.max() <= BLOCK_DIFFERENCE)
+    return float(max(difference.mean() / MEAN_DIFFERENCE, means.max() / BLOCK_DIFFERENCE))
+
+
+def same_picture(a, b):
+    """Whether two base64 pictures agree: bytes, or size and pixels up to rendering noise."""
+    return picture_difference(a, b) <= 1

@@ -48,6 +48,7 @@ class Verdict:
     slack: bool = True  # whether rhs / lhs belongs in the table
     rtol: float = 1e-6
     atol: float = 1e-12
+    uncompared: str | None = None  # why only the status is compared, not the numbers
 
     def record(self):
         """What is stored in the output's metadata; JSON can hold it."""
@@ -63,8 +64,9 @@ class Verdict:
             "statistical": self.statistical,
             "context": context(),
         }
-        extra = ({"of": self.of} if self.of else {}) | ({} if self.slack else {"slack": False})
-        return record | extra
+        extra = {"of": self.of, "uncompared": self.uncompared}
+        slack = {} if self.slack else {"slack": False}
+        return record | {k: v for k, v in extra.items() if v} | slack
 
     def __repr__(self):
         return self.line

@@ -1,8 +1,18 @@
 """Notebook files as plain JSON: reading, what is in them, writing in the canonical form."""
 
 import json
+import re
 
 from verdicts.records import records_of
+
+# What a notebook and its cells may say about themselves; editors add more.
+NOTEBOOK_METADATA = {"kernelspec", "language_info", "mystnb", "authors", "title"}
+CELL_METADATA = {"tags", "cellView", "jupyter", "mystnb", "slideshow"}
+_CONFLICT = re.compile(r"^(?:<{7}|={7}|>{7})", re.MULTILINE)
+
+
+class Unreadable(ValueError):
+    """A file that is no notebook; the message names it and says why."""
 
 
 def joined(text):
@@ -26,8 +36,19 @@ def loads(text):
 
 
 def read(path):
-    """The notebook in a file."""
-    return loads(path.read_text(encoding="utf-8"))
+    """The notebook in a file; Unreadable, with its name, if there is none."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")  # some editors begin with a byte order mark
+        return loads(text)
+    except UnicodeDecodeError as error:
+        why = f"it is not UTF-8 ({error.reason})"
+    except json.JSONDecodeError as error:
+        conflict = _CONFLICT.search(text)
+        why = "it is empty" if not text.strip() else f"it is not JSON ({error})"
+        why = "a merge conflict is not resolved" if conflict else why
+    except (KeyError, TypeError, AttributeError):
+        why = "its JSON holds no list of cells"
+    raise Unreadable(f"{path.name} cannot be read as a notebook: {why}")
 
 
 def code_cells(nb):

@@ -37,6 +37,9 @@ def _settings(config):
 
 def pytest_configure(config):
     os.environ.update(ENVIRONMENT)
+    # Cells of one notebook share a kernel: pytest -n alone would spread them over processes.
+    if getattr(config.option, "dist", None) == "load":
+        config.option.dist = "loadscope"
     # nbval opens the null device for each kernel and leaves it to the garbage collector.
     unclosed = "unclosed file <_io.TextIOWrapper name='(/dev/null|nul)'"
     config.addinivalue_line("filterwarnings", f"ignore:{unclosed}:ResourceWarning")  # in tests
@@ -46,14 +49,18 @@ def pytest_configure(config):
 def pytest_collectstart(collector):
     if type(collector).__name__ != "IPyNbFile":
         return
-    from verdicts.notebook import read, stripped
+    from verdicts.notebook import Unreadable, read, stripped
 
     # Warnings carry paths and process numbers.
     collector.skip_compare = (*collector.skip_compare, "stderr")
     cells = collector.collect
 
     def collect():
-        if messages := stripped(read(collector.path)):
+        try:
+            messages = stripped(read(collector.path))
+        except Unreadable as error:
+            raise collector.CollectError(str(error)) from None
+        if messages:
             raise collector.CollectError(f"{collector.path.name}: {'; '.join(messages)}")
         return cells()
 

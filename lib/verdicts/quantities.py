@@ -35,6 +35,8 @@ def array(x, name, *, infinite=False):
     wrong = f"{name} must be a number, an array of numbers or an estimate, not {type(x).__name__}"
     if x is None:
         raise TypeError(wrong)
+    if np.ma.is_masked(x):
+        raise ValueError(f"{name} must not be masked: what is hidden would be compared")
     try:
         values = np.asarray(x, dtype=float)
     except (TypeError, ValueError) as error:

@@ -60,8 +60,25 @@ def name_of(record):
     return f"{record.get('statement')} · {record.get('key')}"
 
 
-def _close(a, b, rtol, atol):
-    return a == b or abs(a - b) <= atol + rtol * abs(a)
+def deviation(stored, new, rtol, atol):
+    """|new - stored| as a share of the tolerance atol + rtol * |stored|; 0 for equal numbers."""
+    if stored == new or (math.isnan(stored) and math.isnan(new)):
+        return 0.0
+    room, distance = atol + rtol * abs(stored), abs(new - stored)
+    return distance / room if room > 0 and math.isfinite(distance) else math.inf
+
+
+def largest_deviation(stored, new):
+    """The largest deviation between the numbers of two records; inf if they are not alike.
+
+    A record whose numbers are not compared counts by its status alone.
+    """
+    if _mismatch(stored, new):
+        return math.inf
+    pairs = _pairs(stored, new)
+    tolerance = stored.get("rtol", 0.0), stored.get("atol", 0.0)
+    shares = (deviation(p, q, *tolerance) for _, x, y in pairs for p, q in zip(x, y, strict=True))
+    return max(shares, default=0.0)
 
 
 def disagreements(stored, new):
@@ -69,38 +86,60 @@ def disagreements(stored, new):
 
     Same number of records, same statement, key and kind, and every number within the *stored*
     record's tolerance: |new - stored| <= atol + rtol * |stored|.  The status may change between
-    holds and consistent.
+    holds and consistent.  Of a record that says why it is ``uncompared`` only the status counts.
     """
     if len(stored) != len(new):
         return [f"{len(stored)} stored verdicts, {len(new)} new"]
     return [m for a, b in zip(stored, new, strict=True) for m in _differences(a, b)]
 
 
-def _differences(a, b):
+def _mismatch(a, b):
+    """What differs besides numbers, as messages."""
     name = name_of(a)
-    for field in ("table", "statement", "key", "kind", "of", "slack"):
+    for field in ("table", "statement", "key", "kind", "of", "slack", "uncompared"):
         if a.get(field) != b.get(field):
             return [f"{name}: {field} was {a.get(field)!r}, is {b.get(field)!r}"]
     free = {"holds", "consistent"}
     messages = []
     if a.get("status") != b.get("status") and {a.get("status"), b.get("status")} != free:
         messages.append(f"{name}: status was {a.get('status')!r}, is {b.get('status')!r}")
-    rtol, atol = a.get("rtol", 0.0), a.get("atol", 0.0)
+    if a.get("uncompared"):
+        return messages
     for group in ("numbers", "standard_errors"):
         old, now = a.get(group, {}), b.get(group, {})
         if old.keys() != now.keys():
             messages.append(f"{name}: {group} were {sorted(old)}, are {sorted(now)}")
             continue
         for field in old:
-            label = field if group == "numbers" else f"standard error of {field}"
             x, y = floats(old[field]), floats(now[field])
             if len(x) != len(y):
+                label = _label(group, field)
                 messages.append(f"{name}: {label} had {len(x)} values, has {len(y)}")
-                continue
-            bad = [(p, q) for p, q in zip(x, y, strict=True) if not _close(p, q, rtol, atol)]
-            if bad:
-                p, q = max(bad, key=lambda pair: abs(pair[0] - pair[1]))
-                messages.append(
-                    f"{name}: {label} was {p!r}, is {q!r} (rtol {rtol:g}, atol {atol:g})"
-                )
+    return messages
+
+
+def _label(group, field):
+    return field if group == "numbers" else f"standard error of {field}"
+
+
+def _pairs(a, b):
+    """(label, stored values, new values) of all that is compared in two records that match."""
+    if a.get("uncompared"):
+        return
+    for group in ("numbers", "standard_errors"):
+        for field, old in a.get(group, {}).items():
+            yield _label(group, field), floats(old), floats(b[group][field])
+
+
+def _differences(a, b):
+    if messages := _mismatch(a, b):
+        return messages
+    rtol, atol = a.get("rtol", 0.0), a.get("atol", 0.0)
+    for label, x, y in _pairs(a, b):
+        bad = [(p, q) for p, q in zip(x, y, strict=True) if deviation(p, q, rtol, atol) > 1]
+        if bad:
+            p, q = max(bad, key=lambda pair: abs(pair[0] - pair[1]))
+            messages.append(
+                f"{name_of(a)}: {label} was {p!r}, is {q!r} (rtol {rtol:g}, atol {atol:g})"
+            )
     return messages

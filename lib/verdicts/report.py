@@ -171,7 +171,7 @@ def stale(config):
         name = config.mentions(path)
         if text is None:
             messages.append(f"{name}: the markers {START} and {END} are missing")
-        elif text.encode("utf-8") != path.read_bytes():
+        elif text != path.read_text(encoding="utf-8"):  # whatever its line ends are
             messages.append(f"{name}: stale; run: python -m verdicts table --write")
     return messages
 

@@ -50,7 +50,10 @@ def setup_source(config):
 
 @lru_cache(maxsize=256)
 def _title(path, modified):
-    cells = notebook.read(path)["cells"]
+    try:
+        cells = notebook.read(path)["cells"]
+    except notebook.Unreadable:
+        cells = []
     found = _HEADING.search(cells[0]["source"]) if cells else None
     return found[1].strip() if found else path.stem
 
