@@ -74,6 +74,23 @@ def test_score_is_the_gradient_of_the_log_density(name, alpha, t, seed):
         torch.testing.assert_close(slope, score[:, k], rtol=1e-6, atol=1e-6 / sigma)
 
 
+def test_draws_do_not_depend_on_the_eigenvectors_that_lapack_chooses(monkeypatch):
+    q = np.linalg.qr(np.random.default_rng(1).standard_normal((4, 4)))[0]
+    matrix = torch.from_numpy(q * [2.0, 2.0, 0.5, 0.0] @ q.T)  # a double and a zero eigenvalue
+    draws = Gaussian([0.0] * 4, matrix, HEAT).sample(50, np.random.default_rng(2))
+    eigh, turn = torch.linalg.eigh, torch.eye(4, dtype=torch.float64)
+    turn[2:, 2:] = torch.tensor([[0.6, 0.8], [0.8, -0.6]], dtype=turn.dtype)
+    flip = torch.tensor([-1.0, 1.0, -1.0, 1.0], dtype=torch.float64)
+
+    def other(matrix):
+        values, vectors = eigh(matrix)
+        return values + 1e-16, vectors @ turn * flip
+
+    monkeypatch.setattr(torch.linalg, "eigh", other)
+    again = Gaussian([0.0] * 4, matrix, HEAT).sample(50, np.random.default_rng(2))
+    assert torch.allclose(draws, again, rtol=0, atol=1e-13)
+
+
 @pytest.mark.parametrize("name", ["mixture, line", "two-point", "interval", "circle",
                                   "mixture, plane", "gaussian", "sphere"])
 @alphas

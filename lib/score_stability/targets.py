@@ -139,10 +139,10 @@ class Gaussian(Target):
             if matrix.shape != (self.dimension,) * 2 or not torch.allclose(matrix, matrix.T):
                 raise ValueError(f"covariance must be a symmetric matrix of size {self.dimension}")
             self.eigenvalues, self.basis = torch.linalg.eigh(matrix)
-            # eigh returns tiny negative numbers for a singular matrix.
-            floor = -1e-12 * self.eigenvalues.abs().max()
-            self.eigenvalues = self.eigenvalues.where(
-                (self.eigenvalues < floor) | (self.eigenvalues > 0), 0.0)
+            # For an eigenvalue 0 eigh returns rounding, positive or negative, and the root of 1e-16
+            # is no longer small.
+            rounding = 1e-14 * self.dimension * self.eigenvalues.abs().max()
+            self.eigenvalues = self.eigenvalues.where(self.eigenvalues.abs() > rounding, 0.0)
         else:
             if matrix.numel() not in (1, self.dimension):
                 raise ValueError(f"covariance must have 1 or {self.dimension} eigenvalues; "
@@ -161,7 +161,9 @@ class Gaussian(Target):
     def sample(self, n: int, generator: np.random.Generator) -> torch.Tensor:
         _check_count(n)
         z = torch.from_numpy(generator.standard_normal((n, self.dimension)))
-        return self.mean + self._rotate_back(z * self.eigenvalues.sqrt())
+        # The symmetric square root: LAPACK chooses the sign of an eigenvector, and the basis of a
+        # multiple eigenvalue, and may choose otherwise on another processor.
+        return self.mean + self._rotate_back(self._rotate(z) * self.eigenvalues.sqrt())
 
     def posterior_mean(self, x: torch.Tensor, t: float) -> torch.Tensor:
         x = self._check(x)
