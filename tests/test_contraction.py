@@ -1,7 +1,9 @@
 """Recursions, reflection coupling and the comparison chain, against oracles and each other."""
 
+import itertools
 import math
 
+import mpmath
 import numpy as np
 import pytest
 import torch
@@ -163,6 +165,39 @@ def test_kernel_is_the_law_of_absorbed_brownian_motion():
         assert row[0] == pytest.approx(2 * norm.cdf(-start / 0.4), abs=3e-3)
 
 
+@pytest.mark.parametrize("s", [0.15, 0.0375, 0.02])
+def test_chain_against_sixty_digits(s):
+    # Down to G of 10³⁵: a solution of the linear system in float64 has no correct digit there.
+    c = chain(s, nodes=24)
+    with mpmath.workdps(60):
+        sd, h = 2 * mpmath.mpf(s), mpmath.mpf(c.diameter) / 24
+        nodes = [h * i for i in range(25)]
+
+        def row(x):
+            excess = [u * mpmath.ncdf(u / sd) + sd * mpmath.npdf(u / sd)
+                      - v * mpmath.ncdf(v / sd) - sd * mpmath.npdf(v / sd)
+                      for u, v in ((x - z, -x - z) for z in nodes)]
+            slopes = [(a - b) / h for a, b in itertools.pairwise(excess)]
+            return [1 - slopes[0], *(a - b for a, b in itertools.pairwise(slopes)), slopes[-1]]
+
+        eta, decay, ups, clip = map(mpmath.mpf, (c.eta, c.weight_decay, c.upsilon, c.clip))
+        exact = [row(min((1 - eta * decay + eta * ups) * z, (1 - eta * decay) * z + 2 * eta * clip))
+                 for z in nodes[1:]]
+        system = mpmath.matrix([[(i == j) - w for j, w in enumerate(weights[1:])]
+                                for i, weights in enumerate(exact)])
+        total, time = (mpmath.lu_solve(system, mpmath.matrix(r)) for r in (nodes[1:], [1] * 24))
+        green = sum(w * u for w, u in zip(row(2 * eta * clip)[1:], total, strict=True))
+    for found, weights in zip(c.kernel(c.free(c.grid[1:])), exact, strict=True):
+        # The oracle's differences of numbers near one keep twenty of sixty digits down to 1e-40.
+        pairs = [(f, w) for f, w in zip(found, weights, strict=True) if w > 1e-40]
+        assert all(abs(f - w) <= 1e-11 * w for f, w in pairs)
+    assert c.green().lower == pytest.approx(float(green), rel=1e-11)
+    assert c.green().upper >= float(green)
+    assert c.meeting_time(2.0) == pytest.approx(float(time[23]), rel=1e-11)
+    # Behind a barrier a meeting is a rare event: its rate is one over the mean time.
+    assert c.spectral_rate() * c.meeting_time(2.0) == pytest.approx(1.0, rel=0.1)
+
+
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(s=st.floats(0.08, 0.4), upsilon=st.floats(0.1, 6), decay=st.floats(0.4, 2),
        p=st.floats(0.001, 0.3))
@@ -181,7 +216,7 @@ def test_chain_invariants(s, upsilon, decay, p):
     plain = first_moment(400, 0.05, weight_decay=decay, upsilon=upsilon, clip=1.0, p=p)
     assert (path <= plain * (1 + 1e-6) + 1e-9).all()
     # U is concave and increasing, the property the proof rests on.
-    values = coarse._solve(coarse.grid)
+    values, _ = coarse._free_sums
     assert (np.diff(values) >= -1e-9).all() and (np.diff(values, 2)[1:] <= 1e-7).all()
 
 

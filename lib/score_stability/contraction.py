@@ -162,6 +162,42 @@ class Bracket(NamedTuple):
     upper: float
 
 
+# Of a sum of that size: what its defect, a difference of such sums, may have lost.
+_ROUNDING = 1e-14
+
+
+def _sums_until_0(kernel: np.ndarray, *rewards: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Expected sums of each reward ``(n + 1,)`` from every state until the chain is in state 0.
+
+    (I − Q)^{-1} r for the chain ``kernel (n + 1, n + 1)`` without state 0, whose sums are 0. I − Q
+    is nearly singular where 0 is hard to reach, so states are eliminated from the last to the
+    first without a subtraction: the probability to leave a state is the sum of its exits, not one
+    minus that to stay. Every digit of the kernel counts then, whatever the condition number.
+    Source: Grassmann, Taksar & Heyman 1985.
+    """
+    from scipy.linalg import solve_triangular
+
+    count, size = len(rewards), len(kernel) - 1
+    # Columns: the rewards, then state 0, then the others: all are updated alike.
+    table = np.column_stack([*(r[1:] for r in rewards), kernel[1:]])
+    for high in range(size, 0, -32):  # in blocks of states, for the sake of matrix products
+        low = max(0, high - 32)
+        for k in range(high - 1, low - 1, -1):
+            row = table[k, :count + 1 + k]
+            row /= row[count:].sum()
+            table[low:k, :count + 1 + k] += np.multiply.outer(table[low:k, count + 1 + k], row)
+        if low:
+            block = slice(count + 1 + low, count + 1 + high)
+            within = np.eye(high - low) - np.tril(table[low:high, block], -1)
+            ways = solve_triangular(within, table[:low, block].T, trans="T", lower=True,
+                                    unit_diagonal=True).T
+            table[:low, :block.start] += ways @ table[low:high, :block.start]
+    sums = np.zeros((size + 1, count))
+    for k in range(size):
+        sums[k + 1] = table[k, :count] + table[k, count:count + 1 + k] @ sums[:k + 1]
+    return tuple(sums.T)
+
+
 @dataclass(frozen=True)
 class ComparisonChain:
     """The chain R' = min(R0, KBM(h(R))) on [0, R0] and its solution on ``nodes`` cells.
@@ -209,32 +245,36 @@ class ComparisonChain:
     def kernel(self, x: Any) -> np.ndarray:
         """Row i: weights ``(len(x), n + 1)`` of E f(min(R0, KBM(x_i))) for f linear between nodes.
 
-        From E (KBM(x) − z)^+ = c(x − z) − c(−x − z), c(u) = E (N(u, 4 s²))^+.
+        Second differences in z of E (KBM(x) − z)^+ = c(x − z) − c(−x − z), c(u) = E (N(u, 4 s²))^+.
+        With c(u) = u^+ + c(−|u|) the hat function of the nodes is split off, so that a weight far
+        from x keeps its digits: a chain that climbs a barrier multiplies such weights.
         """
-        from scipy.special import ndtr
+        from scipy.special import erfcx
 
-        def positive_part(u: np.ndarray) -> np.ndarray:
-            sd = 2 * self.noise_std
-            return u * ndtr(u / sd) + sd * np.exp(-(u / sd) ** 2 / 2) / math.sqrt(2 * math.pi)
+        def tail(u: np.ndarray) -> np.ndarray:
+            """c(−u) for u >= 0."""
+            t = u / (2 * self.noise_std)
+            mills = math.sqrt(math.pi / 2) * erfcx(t / math.sqrt(2))
+            return (2 * self.noise_std / math.sqrt(2 * math.pi) * np.exp(-(t**2) / 2)
+                    * (1 - t * mills))
 
-        x, z = np.atleast_1d(np.asarray(x, dtype=np.float64)), self.grid
-        excess = positive_part(x[:, None] - z) - positive_part(-x[:, None] - z)
-        excess -= excess[:, -1:]  # the cap at R0
-        slopes = -np.diff(excess, axis=1) / (z[1] - z[0])
-        weights = np.empty_like(excess)
-        weights[:, 0] = 1 - slopes[:, 0]
-        weights[:, 1:-1] = slopes[:, :-1] - slopes[:, 1:]
-        weights[:, -1] = slopes[:, -1]
+        x, z = np.atleast_1d(np.asarray(x, dtype=np.float64))[:, None], self.grid
+        spacing = z[1] - z[0]
+        curve = tail(np.abs(x - z)) - tail(x + z)
+        weights = np.clip(1 - np.abs(x - z) / spacing, 0.0, None)
+        weights[:, 1:-1] += np.diff(curve, 2, axis=1) / spacing
+        weights[:, 0] += curve[:, 1] / spacing  # the curve is 0 at 0, and absorption keeps it so
+        weights[:, -1] += (curve[:, -2] - curve[:, -1]) / spacing  # the cap at R0
         return weights
 
     @cached_property
     def _free_matrix(self) -> np.ndarray:
         return self.kernel(self.free(self.grid))
 
-    def _solve(self, right: np.ndarray) -> np.ndarray:
-        """(I − Q)^{-1} right with 0 absorbing and f(0) = 0."""
-        inner = self._free_matrix[1:, 1:]
-        return np.concatenate([[0.0], np.linalg.solve(np.eye(self.nodes) - inner, right[1:])])
+    @cached_property
+    def _free_sums(self) -> tuple[np.ndarray, np.ndarray]:
+        """Expected sum of the distances, and number of steps, from each node until 0, no hits."""
+        return _sums_until_0(self._free_matrix, self.grid, np.ones(self.nodes + 1))
 
     @cached_property
     def _first_hit(self) -> np.ndarray:
@@ -245,13 +285,14 @@ class ComparisonChain:
 
         E delta_k <= p G for every k (Proposition 14 with constants, first form).
         """
-        total, time = self._solve(self.grid), self._solve(np.ones(self.nodes + 1))
+        total, time = self._free_sums
         lower = float(self._first_hit @ total)
         # U + kappa T is a supersolution (Q V + r <= V) where Q U + r − U <= kappa (T − Q T). Both
         # sides vanish at 0, the left is concave and the right convex: slopes decide near 0.
         left = self._defect(total, self._free_map)
         right = -self._defect(time, self._free_map, source=0.0)
         left[0], right[0] = self._slope(total) + 1, -self._slope(time)
+        left, right = left + _ROUNDING * total[-1], right - _ROUNDING * time[-1]
         if not (right > 0).all():
             return Bracket(lower, math.inf)
         inflation = max(float((left / right).max()), 0.0)
@@ -281,16 +322,17 @@ class ComparisonChain:
     def meeting_time(self, r: float) -> float:
         """Mean number of steps until two runs at distance r <= R0 meet, no hits (lower value)."""
         _check(r=r, above=0.0, at_most=self.diameter)
-        return float(np.interp(r, self.grid, self._solve(np.ones(self.nodes + 1))))
+        return float(np.interp(r, self.grid, self._free_sums[1]))
 
     def spectral_rate(self) -> float:
         """1 − largest eigenvalue of the chain without hits: its rate of contraction per step."""
         from scipy.sparse.linalg import eigs
 
-        inner = self._free_matrix[1:, 1:]
-        value = eigs(inner, k=1, which="LM", return_eigenvectors=False,
-                     v0=np.ones(len(inner)))[0]
-        return float(1 - value.real)
+        # The largest eigenvalue of (I − Q)^{-1} is the inverse of the rate, which may be tiny.
+        sums = _sums_until_0(self._free_matrix, *np.eye(self.nodes + 1)[1:])
+        value = eigs(np.column_stack(sums)[1:], k=1, which="LM", return_eigenvectors=False,
+                     v0=np.ones(self.nodes))[0]
+        return float(1 / value.real)
 
     def _with_hits(self, p: float) -> Callable[[np.ndarray], np.ndarray]:
         _check(p=p, above=0.0, at_most=1.0)
@@ -313,13 +355,13 @@ class ComparisonChain:
     def stationary(self, p: float) -> Bracket:
         """Limit of ``adjacent``: E delta_k <= upper for every k, whatever the number of steps."""
         matrix = self._with_hits(p)(self.grid)
-        # Poisson's equation (I − T) f = z − m with f(0) = 0: the unknowns are m and f(z_1..n).
-        system = np.eye(self.nodes + 1) - matrix
-        system[:, 0] = 1.0
-        solution = np.linalg.solve(system, self.grid)
-        level, potential = float(solution[0]), np.concatenate([[0.0], solution[1:]])
-        # Where (T f)(r) + r − f(r) <= m for all r, m bounds the stationary mean.
-        worst = float(self._defect(potential, self._with_hits(p)).max())
+        # A cycle from 0 to 0: the mean is that of its sum over that of its length. The potential
+        # f = U − m T solves Poisson's equation (I − T_p) f = z − m with f(0) = 0.
+        total, time = _sums_until_0(matrix, self.grid, np.ones(self.nodes + 1))
+        level = float(matrix[0] @ total / (1 + matrix[0] @ time))
+        # Where (T_p f)(r) + r − f(r) <= m for all r, m bounds the stationary mean.
+        worst = float(self._defect(total - level * time, self._with_hits(p)).max())
+        worst += _ROUNDING * total[-1]
         return Bracket(level, min(self.diameter, max(worst, level)))
 
     def doeblin(self) -> tuple[float, int, float]:
