@@ -2,7 +2,7 @@
 
     python data/make_long_run.py [--steps 4000] [--datasets 40] [--file FILE]
 
-Six minutes on one core; the card in README.md says what is in the file. Set OMP_NUM_THREADS=1: the
+Ten minutes on one core; the card in README.md says what is in the file. Set OMP_NUM_THREADS=1: the
 last digits depend on the number of threads.
 """
 
