@@ -165,7 +165,7 @@ def test_elbo_weights_telescope():
 
 @pytest.mark.parametrize(("arguments", "message"), [
     (([1.0], 1.0, 1.0), "loo_losses must be a vector of at least two"),
-    (([[1.0, 2.0]], 1.0, 1.0), "loo_losses must be a vector"),
+    (([[1.0, 2.0]], 1.0, 1.0), "loo_losses must have shape"),
     (([1.0, math.nan], 1.0, 1.0), "loo_losses must be finite"),
     (([1.0, 2.0], -1.0, 1.0), "seen_loss must be finite"),
     (([1.0, 2.0], 1.0, math.inf), "stability must be finite")])
@@ -204,12 +204,12 @@ def test_wrong_levels(levels):
 
 @pytest.mark.parametrize(("changes", "message"), [
     ({"data": np.ones((1, 2))}, "data must hold at least two"),
-    ({"data": np.ones(3)}, "data must be"),
+    ({"data": np.ones(3)}, "data must have shape"),
     ({"data": np.full((4, 2), np.nan)}, "data must be finite"),
     ({"models": 1}, "models must be between 2 and 5"),
     ({"models": 6}, "models must be between 2 and 5"),
     ({"draws": 0}, "draws must be"),
-    ({"noise_levels": []}, "noise_levels must be"),
+    ({"noise_levels": []}, "noise_levels must have shape"),
     ({"noise_levels": [0.0]}, "noise_levels must be"),
     ({"fit": lambda data, generator: lambda y, s: y[:, :1]}, "fit must return a denoiser")])
 def test_wrong_retrain(changes, message):

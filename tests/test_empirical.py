@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ortho_group
 
-from score_stability.empirical import EmpiricalScore, as_points
+from score_stability.empirical import EmpiricalScore
 from score_stability.process import OrnsteinUhlenbeck
 from score_stability.targets import Torus
 
@@ -441,8 +441,6 @@ def test_wrong_arrays(bad):
         score.replace_one(x, 0.1, bad)
     with pytest.raises(ValueError, match="origin must"):
         score.replace_one(x, 0.1, x, bad)
-    with pytest.raises(ValueError, match="anything must"):
-        as_points("anything", bad)
 
 
 def test_wrong_shapes_and_times():

@@ -198,10 +198,10 @@ def test_neither_module_needs_torch():
 
 @pytest.mark.parametrize(("changes", "message"), [
     ({"data": np.ones((1, 4)), "noise": np.ones((1, 3, 4))}, "data must hold at least two"),
-    ({"data": np.ones((12, 4, 1))}, r"data must be \(n, d\)"),
+    ({"data": np.ones((12, 4, 1))}, r"data must have shape \(N, d\)"),
     ({"data": np.full((12, 4), np.inf)}, "data must be finite"),
-    ({"noise": np.ones((12, 4))}, "noise must be"),
-    ({"noise": np.ones((11, 3, 4))}, "noise must be"),
+    ({"noise": np.ones((12, 4))}, "noise must have shape"),
+    ({"noise": np.ones((11, 3, 4))}, "noise must have shape"),
     ({"noise": np.full((12, 3, 4), np.nan)}, "noise must be finite"),
     ({"noise_level": 0.0}, "noise_level must be"),
     ({"noise_level": math.nan}, "noise_level must be"),

@@ -293,7 +293,7 @@ def test_wrong_arguments_of_sample():
             sample(zero, HEAT, [1.0, 0.5], start, bad)
     with pytest.raises(ValueError, match=r"score must return shape \(2, 1\)"):
         sample(lambda x, t: x[:1], HEAT, [1.0, 0.5], start, generator)
-    for bad in (np.zeros((2, 1)), torch.zeros(2), torch.full((2, 1), math.nan)):
+    for bad in (np.zeros((0, 1)), torch.zeros(2), torch.full((2, 1), math.nan)):
         with pytest.raises(ValueError, match="start must"):
             sample(zero, HEAT, [1.0, 0.5], bad, generator)
 

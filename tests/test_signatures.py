@@ -84,7 +84,7 @@ ok = np.random.default_rng(2).standard_normal((4, 2))
     ({"samples": ok[:, 0]}, ValueError, "samples"),
     ({"samples": ok[:0]}, ValueError, "samples"),
     ({"samples": ok[:, :1]}, ValueError, "samples"),
-    ({"samples": ok.tolist()}, TypeError, "samples"),
+    ({"samples": ok.astype(str)}, TypeError, "samples"),
     ({"fresh": ok * np.inf}, ValueError, "fresh"),
     ({"fresh": ok[:, :1]}, ValueError, "fresh"),
     ({"fresh": "none"}, TypeError, "fresh"),

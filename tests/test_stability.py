@@ -268,7 +268,7 @@ def test_data_are_not_changed_by_replacing():
 
 def test_wrong_measurements():
     good = np.ones(3)
-    for bad, name in ((np.ones((3, 1)), "must be a vector"), (np.array([1.0, math.nan, 1.0]),
+    for bad, name in ((np.ones((3, 1)), "must have shape"), (np.array([1.0, math.nan, 1.0]),
                                                               "must be finite")):
         with pytest.raises(ValueError, match=f"stability {name}"):
             Measurement(bad, good, good)
@@ -302,7 +302,7 @@ def test_wrong_counts_and_couplings():
                               **{"number": 2, "replicates": 2, "queries": 2, name: 0})
     with pytest.raises(ValueError, match="coupling"):
         run(measure, empirical, coupling="best")
-    with pytest.raises(ValueError, match="algorithm must return a score of shape"):
+    with pytest.raises(ValueError, match="algorithm must return shape"):
         run(measure, lambda data, generator: lambda x, t: x[:, :1])
 
 

@@ -385,7 +385,7 @@ def test_samples_of_a_stack_are_those_of_each_model(process):
         clean = (end + process.variance(0.01) * score(end, 0.01)) / process.mean_scale(0.01)
         torch.testing.assert_close(together[m], clean)
     for wrong in (begin[:1], begin[0]):
-        with pytest.raises(ValueError, match="start must be"):
+        with pytest.raises(ValueError, match="start must have shape"):
             denoised_samples(net, theta, process, times, wrong, np.random.default_rng(0))
 
 

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from . import bounds
+from .arrays import as_numpy, count
 
 Denoiser = Callable[[np.ndarray, float], np.ndarray]
 Algorithm = Callable[[np.ndarray, np.random.Generator], Denoiser]
@@ -40,8 +41,8 @@ class Jackknife:
     stability: float
 
     def __post_init__(self) -> None:
-        losses = np.asarray(self.loo_losses, dtype=np.float64)
-        if losses.ndim != 1 or losses.size < 2:
+        losses = as_numpy("loo_losses", self.loo_losses, "m")
+        if losses.size < 2:
             raise ValueError("loo_losses must be a vector of at least two losses; "
                              f"got shape {losses.shape}")
         for name, value in (("loo_losses", losses), ("seen_loss", self.seen_loss),
@@ -121,16 +122,20 @@ def retrain(fit: Algorithm, data: np.ndarray, generator: np.random.Generator, *,
     Raises ``ValueError`` for fewer than two data or models, more models than data, levels that are
     not positive, data that are not finite, or a denoiser that returns another shape.
     """
-    points = _points("data", data)
+    points = as_numpy("data", data, "N", "d")
     if len(points) < 2:
         raise ValueError(f"data must hold at least two points; got {len(points)}")
-    if not 2 <= models <= len(points):
+    if not 2 <= count("models", models, 0) <= len(points):
         raise ValueError(f"models must be between 2 and {len(points)}; got {models}")
-    if draws < 1:
-        raise ValueError(f"draws must be at least 1; got {draws}")
-    levels = [float(s) for s in noise_levels]
-    if not levels or not all(math.isfinite(s) and s > 0 for s in levels):
+    draws = count("draws", draws)
+    levels = as_numpy("noise_levels", noise_levels, "K").tolist()
+    if min(levels) <= 0:
         raise ValueError("noise_levels must be positive and finite")
+    if not isinstance(generator, np.random.Generator):
+        raise TypeError(f"generator must be a numpy Generator; got {type(generator).__name__}")
+    if not callable(fit):
+        raise TypeError("fit must be a function fit(data, generator) -> denoiser; "
+                        f"got {type(fit).__name__}")
     points = points[generator.permutation(len(points))]
     noise = generator.standard_normal((models, draws, points.shape[1]))
     seed = int(generator.integers(2**62))
@@ -144,7 +149,7 @@ def retrain(fit: Algorithm, data: np.ndarray, generator: np.random.Generator, *,
         denoiser = fit(others, np.random.default_rng(seed))
         for k, s in enumerate(levels):
             y = (clean[:, None] + s * noise).reshape(-1, points.shape[1])
-            value = np.asarray(denoiser(y, s), dtype=np.float64)
+            value = as_numpy("what fit's denoiser returns", denoiser(y, s))
             if value.shape != y.shape:
                 raise ValueError(f"fit must return a denoiser of shape {y.shape}; "
                                  f"got {value.shape}")
@@ -169,26 +174,17 @@ def elbo_weights(noise_levels: Any) -> np.ndarray:
     negative log likelihood of the K-level ancestral sampler at s_min (``bounds.SAMPLER_NLL``).
     Raises ``ValueError`` unless the levels fall strictly and are positive and finite.
     """
-    s = np.asarray(noise_levels, dtype=np.float64)
+    s = as_numpy("noise_levels", noise_levels, finite=False)
     if s.ndim != 1 or s.size < 2 or not (np.isfinite(s) & (s > 0)).all() or (np.diff(s) >= 0).any():
         raise ValueError("noise_levels must be a strictly decreasing vector of positive levels")
     return bounds.ELBO_WEIGHT(noise_level=s[:-1], next_noise_level=s[1:])
 
 
 def _weights(parts: Sequence[Jackknife], weights: Any) -> np.ndarray:
-    weights = np.asarray(weights, dtype=np.float64)
+    weights = as_numpy("weights", weights)
     if len(parts) == 0 or weights.shape != (len(parts),):
         raise ValueError(f"weights must have one entry per part ({len(parts)}); "
                          f"got shape {weights.shape}")
-    if not (np.isfinite(weights) & (weights >= 0)).all():
+    if not (weights >= 0).all():
         raise ValueError("weights must be finite and non-negative")
     return weights
-
-
-def _points(name: str, value: Any) -> np.ndarray:
-    points = np.asarray(value, dtype=np.float64)
-    if points.ndim != 2 or points.size == 0:
-        raise ValueError(f"{name} must be (n, d) and not empty; got shape {points.shape}")
-    if not np.isfinite(points).all():
-        raise ValueError(f"{name} must be finite")
-    return points

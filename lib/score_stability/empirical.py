@@ -14,32 +14,15 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 
-from .process import OrnsteinUhlenbeck, by_time
+from .arrays import as_tensor, like
+from .process import OrnsteinUhlenbeck, by_time, one_time
 
 # exp is 20 times slower when its result underflows, and near memorisation almost every weight
 # does. Weights below e^-600 of the largest are set to e^-600: a mass below N e^-600.
 _FLOOR = -600.0
 _BLOCK = 2**22  # logits held at once: 32 MB
-
-
-def as_points(name: str, value: Any, device: torch.device | None = None) -> torch.Tensor:
-    """``value`` as a finite float64 tensor ``(n, d)``; ``ValueError`` names the argument if not.
-
-    A tensor on another device than ``device`` is an error, not a silent copy.
-    """
-    if not isinstance(value, torch.Tensor):
-        value = torch.as_tensor(value, device=device)
-    elif device is not None and value.device != device:
-        raise ValueError(f"{name} must be on {device}; got {value.device}")
-    if value.ndim != 2 or value.numel() == 0:
-        raise ValueError(f"{name} must have shape (n, d) with n, d >= 1; got {tuple(value.shape)}")
-    value = value.to(torch.float64)
-    if not bool(torch.isfinite(value).all()):
-        raise ValueError(f"{name} must be finite (no NaN, no infinity)")
-    return value
 
 
 class ReplaceOne(NamedTuple):
@@ -57,13 +40,15 @@ class ReplaceOne(NamedTuple):
 class EmpiricalScore:
     """The score of the noised empirical law of ``data`` ``(N, d)``; call it as ``score(x, t)``.
 
-    Cost of a call with M queries: two matrix products, 4 M N d flops, memory 32 MB beyond the
-    data. Raises ``ValueError`` for empty, non-finite or wrongly shaped data, t <= 0, or queries
-    of another dimension or device.
+    Data and queries are anything that holds real numbers; results are tensors, detached, in the
+    floating dtype of a query tensor, else float64. Cost of a call with M queries: two matrix
+    products, 4 M N d flops, memory 32 MB beyond the data. Raises ``ValueError`` or ``TypeError``
+    for empty, non-finite, complex or wrongly shaped data, t <= 0, queries of another dimension or
+    device, and where the result overflows (t too small for points so far apart).
     """
 
     def __init__(self, data: Any, process: OrnsteinUhlenbeck) -> None:
-        data = as_points("data", data)
+        data = as_tensor("data", data, "N", "d")
         self.process = process
         # Centring removes the rounding error of a common offset at no cost.
         self.centre = data.mean(0)
@@ -91,7 +76,7 @@ class EmpiricalScore:
 
     def log_density(self, x: Any, t: Any) -> torch.Tensor:
         """log p̂_t(x), the noised empirical law (a kernel density estimate), ``(M,)``."""
-        x, dtype = self._queries(x)
+        points = self._queries(x)
 
         def evaluate(x: torch.Tensor, t: float) -> torch.Tensor:
             variance, d = self.process.variance(t), x.shape[1]
@@ -101,18 +86,18 @@ class EmpiricalScore:
             return (log_sum - squares / (2 * variance) - math.log(self.number)
                     - 0.5 * d * math.log(2 * math.pi * variance))
 
-        return by_time(evaluate, x, t).to(dtype)
+        return like(by_time(evaluate, points, t), x)
 
     def weights(self, x: Any, t: Any) -> torch.Tensor:
         """Posterior weights w_j(x), ``(M, N)``: rows are probability vectors."""
-        x, dtype = self._queries(x)
+        points = self._queries(x)
 
         def evaluate(x: torch.Tensor, t: float) -> torch.Tensor:
             shifted = x - self.process.mean_scale(t) * self.centre
             return torch.cat([weights / total
                               for weights, total, _ in self._blocks(shifted, t)])
 
-        return by_time(evaluate, x, t).to(dtype)
+        return like(by_time(evaluate, points, t), x)
 
     def replace_one(self, x: Any, t: float, fresh: Any, origin: Any | None = None) -> ReplaceOne:
         """Replace each data point in turn by ``fresh`` and compare the scores at x, in one pass.
@@ -130,12 +115,11 @@ class EmpiricalScore:
         Definition 2 has x drawn from origin = fresh; taking origin among the data gives the
         in-sample quantity of Lemma 4.
         """
-        x, dtype = self._queries(x)
-        if np.ndim(t):
-            raise ValueError("t must be a number here, not a vector of times")
-        fresh = as_points("fresh", fresh, x.device)
+        queries, x = x, self._queries(x)
+        t = one_time(t)
+        fresh = as_tensor("fresh", fresh, "M", "d", device=x.device)
         same = origin is None
-        origin = fresh if same else as_points("origin", origin, x.device)
+        origin = fresh if same else as_tensor("origin", origin, "M", "d", device=x.device)
         for name, value in (("fresh", fresh), ("origin", origin)):
             if value.shape[1] != x.shape[1] or value.shape[0] not in (1, x.shape[0]):
                 raise ValueError(f"{name} must have shape ({x.shape[0]}, {x.shape[1]}) or "
@@ -153,19 +137,13 @@ class EmpiricalScore:
             clean = new if same else origin if origin.shape[0] == 1 else origin[block]
             parts.append(self._replace_one_block(shifted[block], mu / variance, mu, new, clean))
         scale = (mu / variance) ** 2
-        return ReplaceOne(*((scale * torch.cat(part)).to(dtype)
+        return ReplaceOne(*(like(scale * torch.cat(part), queries)
                             for part in zip(*parts, strict=True)))
 
     # ------------------------------------------------------------------------------------------
 
-    def _queries(self, x: Any) -> tuple[torch.Tensor, torch.dtype]:
-        floating = isinstance(x, torch.Tensor) and x.is_floating_point()
-        dtype = x.dtype if floating else torch.float64
-        x = as_points("x", x, self.points.device)
-        if x.shape[1] != self.points.shape[1]:
-            raise ValueError(f"x must have shape (M, {self.points.shape[1]}); "
-                             f"got {tuple(x.shape)}")
-        return x, dtype
+    def _queries(self, x: Any) -> torch.Tensor:
+        return as_tensor("x", x, "M", self.points.shape[1], device=self.points.device)
 
     def _logits(self, shifted: torch.Tensor, ratio: float, mu: float,
                 out: torch.Tensor | None = None) -> torch.Tensor:
@@ -188,15 +166,15 @@ class EmpiricalScore:
             yield weights, total, (total.log() + top)[:, 0]
 
     def _apply(self, x: Any, t: Any, finish: Any) -> torch.Tensor:
-        x, dtype = self._queries(x)
+        points = self._queries(x)
 
         def evaluate(x: torch.Tensor, t: float) -> torch.Tensor:
             shifted = x - self.process.mean_scale(t) * self.centre
             means = [(weights @ self.points).div_(total)
                      for weights, total, _ in self._blocks(shifted, t)]
-            return finish(torch.cat(means) + self.centre, x, t)
+            return finish(like(torch.cat(means) + self.centre, x), x, t)
 
-        return by_time(evaluate, x, t).to(dtype)
+        return like(by_time(evaluate, points, t), x)
 
     def _replace_one_block(self, x: torch.Tensor, ratio: float, mu: float, fresh: torch.Tensor,
                            origin: torch.Tensor) -> tuple[torch.Tensor, ...]:

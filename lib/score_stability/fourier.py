@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from .process import OrnsteinUhlenbeck
+from .arrays import as_numpy, count
+from .process import OrnsteinUhlenbeck, one_time
 
 
 class FourierDenoisers:
@@ -25,8 +26,7 @@ class FourierDenoisers:
 
     def __init__(self, harmonics: int, omega: float, process: OrnsteinUhlenbeck,
                  t: float) -> None:
-        if harmonics < 0:
-            raise ValueError(f"harmonics must be >= 0; got {harmonics}")
+        harmonics, t = count("harmonics", harmonics, 0), one_time(t)
         if not (math.isfinite(omega) and omega > 0):
             raise ValueError(f"omega must be positive and finite; got {omega}")
         self.order = np.arange(-harmonics, harmonics + 1)
@@ -35,11 +35,22 @@ class FourierDenoisers:
         self.sigma = math.sqrt(float(process.variance(t)))
 
     @staticmethod
-    def _points(data: Any) -> np.ndarray:
-        x = np.asarray(data, dtype=np.float64).reshape(-1)
-        if x.size == 0 or not np.isfinite(x).all():
-            raise ValueError("data must be a non-empty finite vector")
-        return x
+    def _points(data: Any, name: str = "data") -> np.ndarray:
+        x = as_numpy(name, data)
+        if x.size == 0 or x.size != max(x.shape, default=1):
+            raise ValueError(f"{name} must be a non-empty vector of points on the line; "
+                             f"got shape {x.shape}")
+        return x.reshape(-1)
+
+    def _coefficients(self, name: str, theta: Any) -> np.ndarray:
+        """The parameters are complex: the one argument that keeps an imaginary part."""
+        value = np.asarray(theta)
+        if value.dtype.kind not in "biufc" or value.shape != self.order.shape:
+            raise ValueError(f"{name} must be {self.order.size} numbers; got shape {value.shape} "
+                             f"of {value.dtype}")
+        if not np.isfinite(value).all():
+            raise ValueError(f"{name} must be finite")
+        return value.astype(np.complex128)
 
     def gram(self, data: Any) -> np.ndarray:
         """G(x)_{jk} = E[conj(psi_j) psi_k | X_0 = x], ``(n, 2K+1, 2K+1)``."""
@@ -61,18 +72,18 @@ class FourierDenoisers:
 
     def loss(self, theta: np.ndarray, data: Any) -> np.ndarray:
         """E[|m_theta(X_t) − x|² | X_0 = x] at each point, ``(n,)``."""
-        x = self._points(data)
+        x, theta = self._points(data), self._coefficients("theta", theta)
         quadratic = np.einsum("j,njk,k->n", theta.conj(), self.gram(x), theta).real
         return quadratic - 2 * (self.moment(x) @ theta.conj()).real + x**2
 
     def distance(self, theta: np.ndarray, other: np.ndarray, data: Any) -> np.ndarray:
         """E[|m_theta − m_other|² | X_0 = x] at each point, ``(n,)``."""
-        d = theta - other
+        d = self._coefficients("theta", theta) - self._coefficients("other", other)
         return np.einsum("j,njk,k->n", d.conj(), self.gram(data), d).real
 
     def replace_one(self, data: Any, fresh: float) -> np.ndarray:
         """``(N, 2K+1)``: the minimisers with each point in turn replaced by ``fresh``."""
-        x, new = self._points(data), self._points(fresh)
+        x, new = self._points(data), self._points(fresh, "fresh")
         gram, moment = self.gram(x), self.moment(x)
         changed = gram.mean(0) + (self.gram(new) - gram) / len(x)
         return np.linalg.solve(changed, (moment.mean(0) + (self.moment(new) - moment) / len(x))

@@ -8,27 +8,26 @@ mean over the points of the covariance over (t, xi). More resamples P shrink the
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
-from .networks import Network
+from .arrays import as_tensor, count, floating
+from .networks import Network, parameters
 from .training import DenoisingLoss, point_gradients
 
 
-def row_gradients(network: Network, theta: torch.Tensor, points: torch.Tensor,
+def row_gradients(network: Network, theta: Any, points: Any,
                   loss: DenoisingLoss, draws: int, generator: np.random.Generator, *,
                   chunk: int = 2048) -> torch.Tensor:
     """Row gradients ``(N, draws, P)`` of one model ``theta (P,)`` at ``points (N, d)``.
 
-    Every point gets its own ``draws`` independent (t, xi). Raises ``ValueError`` for wrong shapes.
+    Every point gets its own ``draws`` independent (t, xi). In the floating dtype of theta. Raises
+    ``ValueError`` or ``TypeError`` for wrong shapes or counts and for values that are not finite.
     """
-    if theta.shape != (network.parameters,):
-        raise ValueError(f"theta must be ({network.parameters},); got {tuple(theta.shape)}")
-    if points.ndim != 2 or draws < 1:
-        raise ValueError(f"points must be (N, d) and draws at least 1; got {tuple(points.shape)}, "
-                         f"{draws}")
+    theta, draws = parameters(theta, network.parameters), count("draws", draws)
+    points, chunk = as_tensor("points", points, "N", "d"), count("chunk", chunk)
     number, d = points.shape
     uniforms = torch.from_numpy(generator.random((number * draws, 1))).to(theta)
     xi = torch.from_numpy(generator.standard_normal((number * draws, 1, d))).to(theta)
@@ -39,6 +38,14 @@ def row_gradients(network: Network, theta: torch.Tensor, points: torch.Tensor,
     return torch.cat(parts).reshape(number, draws, -1)
 
 
+def _rows(gradients: Any, points: int, draws: int) -> torch.Tensor:
+    rows = as_tensor("gradients", gradients, "N", "R", "P")
+    if rows.shape[0] < points or rows.shape[1] < draws:
+        raise ValueError(f"gradients must be (N, R, P) with N >= {points}, R >= {draws}; "
+                         f"got {tuple(rows.shape)}")
+    return rows
+
+
 class NoiseCovariances(NamedTuple):
     """``index`` = Sig_idx and ``draws`` = Sig_txi, both ``(P, P)`` and unbiased."""
 
@@ -46,22 +53,21 @@ class NoiseCovariances(NamedTuple):
     draws: torch.Tensor
 
 
-def noise_covariances(gradients: torch.Tensor) -> NoiseCovariances:
+def noise_covariances(gradients: Any) -> NoiseCovariances:
     """The two covariances from row gradients ``(N, R, P)``, N, R >= 2.
 
     With R draws a point, the spread of the point means contains (N−1)/N · Sig_txi/R of sampling
     noise, which is subtracted; the estimate of Sig_idx may then have negative eigenvalues.
     """
-    if gradients.ndim != 3 or min(gradients.shape[:2]) < 2:
-        raise ValueError(f"gradients must be (N, R, P) with N, R >= 2; "
-                         f"got {tuple(gradients.shape)}")
+    dtype, gradients = floating(gradients), _rows(gradients, 2, 2)
     number, draws, _ = gradients.shape
     means = gradients.mean(dim=1)
     within = (gradients - means[:, None]).reshape(number * draws, -1)
     noise = within.T @ within / (number * (draws - 1))
     between = means - means.mean(dim=0)
     spread = between.T @ between / number
-    return NoiseCovariances(spread - (number - 1) / number * noise / draws, noise)
+    return NoiseCovariances((spread - (number - 1) / number * noise / draws).to(dtype),
+                            noise.to(dtype))
 
 
 def gradient_covariance(covariances: NoiseCovariances, number: int, batch_size: int,
@@ -74,39 +80,41 @@ def gradient_covariance(covariances: NoiseCovariances, number: int, batch_size: 
     return (covariances.index * factor + covariances.draws / resamples) / batch_size
 
 
-def participation_ratio(covariance: torch.Tensor) -> float:
+def participation_ratio(covariance: Any) -> float:
     """(tr Σ)²/tr Σ²: the number of directions that carry the noise; P for an isotropic one."""
+    covariance = as_tensor("covariance", covariance, "P", "P")
     square = float((covariance**2).sum())
     if not square > 0:
         raise ValueError("covariance must not vanish")
     return float(torch.trace(covariance)) ** 2 / square
 
 
-def held_out_spectrum(gradients: torch.Tensor) -> torch.Tensor:
+def held_out_spectrum(gradients: Any) -> torch.Tensor:
     """Variance ``(P,)`` of Sig_txi along eigenvectors fitted on the other half, decreasing fit.
 
     The smallest eigenvalues of a sample covariance are biased low; the variance of fresh draws
     along a fixed direction is not. ``gradients (N, R, P)``, R >= 4.
     """
-    if gradients.ndim != 3 or gradients.shape[1] < 4:
-        raise ValueError(f"gradients must be (N, R, P) with R >= 4; got {tuple(gradients.shape)}")
+    dtype, gradients = floating(gradients), _rows(gradients, 2, 4)
     half = gradients.shape[1] // 2
     fitted, fresh = (noise_covariances(part).draws
                      for part in (gradients[:, :half], gradients[:, half:2 * half]))
     vectors = torch.linalg.eigh(fitted).eigenvectors.flip(1)
-    return torch.einsum("ik,ij,jk->k", vectors, fresh, vectors)
+    return torch.einsum("ik,ij,jk->k", vectors, fresh, vectors).to(dtype)
 
 
-def excess_kurtosis(gradients: torch.Tensor, direction: torch.Tensor, size: int = 1) -> float:
+def excess_kurtosis(gradients: Any, direction: Any, size: int = 1) -> float:
     """Excess kurtosis of direction·(mean of ``size`` centred row gradients); 0 if Gaussian.
 
     Rows are centred at the mean of their point and ``size`` independent draws of it averaged: it
     falls like 1/size by the central limit theorem.
     """
-    number, draws, _ = gradients.shape
+    gradients = _rows(gradients, 1, 4)
+    number, draws, width = gradients.shape
+    direction = as_tensor("direction", direction, width, device=gradients.device)
     if not 1 <= size <= draws // 4:
         raise ValueError(f"size must lie in 1..{draws // 4}; got {size}")
-    values = (gradients - gradients.mean(dim=1, keepdim=True)) @ direction.to(gradients)
+    values = (gradients - gradients.mean(dim=1, keepdim=True)) @ direction
     values = values[:, :draws // size * size].reshape(number, -1, size).mean(dim=2).ravel()
     values = values - values.mean()
     return float((values**4).mean() / (values**2).mean() ** 2 - 3)

@@ -26,13 +26,15 @@ import numpy as np
 from scipy.linalg import LinAlgError, cholesky, solve_triangular
 from scipy.special import softmax
 
-from .certificates import Jackknife, _points
+from .arrays import as_numpy, count
+from .certificates import Jackknife
 
 Features = Callable[[np.ndarray, float], np.ndarray]
 
 
 def affine(y: np.ndarray, noise_level: float) -> np.ndarray:
     """y/√(1 + s²) and the constant 1, ``(M, d + 1)``: ridge gives a regularised Wiener filter."""
+    y = as_numpy("y", y, "M", "d")
     return np.concatenate((y / math.sqrt(1 + noise_level**2), np.ones((len(y), 1))), 1)
 
 
@@ -43,18 +45,21 @@ class RandomReLU:
     weights: np.ndarray
     biases: np.ndarray
 
+    def __post_init__(self) -> None:
+        _convert(self, weights=("width", "d"), biases=("width",))
+
     @classmethod
     def draw(cls, dimension: int, width: int, generator: np.random.Generator, *,
              weight_scale: float = 1.5, bias_scale: float = 0.7) -> RandomReLU:
         """W_ij ~ N(0, weight_scale²/d), b ~ N(0, bias_scale²). ``ValueError`` for sizes < 1."""
         for name, value in (("dimension", dimension), ("width", width)):
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1; got {value}")
+            count(name, value)
         weights = generator.standard_normal((width, dimension)) / math.sqrt(dimension)
         return cls(weight_scale * weights, bias_scale * generator.standard_normal(width))
 
     def __call__(self, y: np.ndarray, noise_level: float) -> np.ndarray:
         """Features ``(M, width)``."""
+        y = as_numpy("y", y, "M", self.weights.shape[1])
         hidden = y @ (self.weights.T / math.sqrt(1 + noise_level**2))
         hidden += self.biases
         np.maximum(hidden, 0, out=hidden)
@@ -74,8 +79,12 @@ class Codebook:
     width: float = 0.8
     above: float = 0.5
 
+    def __post_init__(self) -> None:
+        _convert(self, points=("n", "d"))
+
     def __call__(self, y: np.ndarray, noise_level: float) -> np.ndarray:
         """Features ``(M, n)``, or ``(M, 0)``."""
+        y = as_numpy("y", y, "M", self.points.shape[1])
         if noise_level <= self.above:
             return np.empty((len(y), 0))
         # |y|² is the same for every k, and softmax does not see it.
@@ -96,6 +105,9 @@ class Mixture:
     means: np.ndarray
     covariances: np.ndarray
 
+    def __post_init__(self) -> None:
+        _convert(self, probabilities=("k",), means=("k", "d"), covariances=("k", "d", "d"))
+
     @cached_property
     def _spectrum(self) -> tuple[np.ndarray, np.ndarray]:
         values, vectors = np.linalg.eigh(self.covariances)
@@ -105,6 +117,7 @@ class Mixture:
 
     def __call__(self, y: np.ndarray, noise_level: float) -> np.ndarray:
         """Features ``(M, k + d)``."""
+        y = as_numpy("y", y, "M", self.means.shape[1])
         logit, means = np.empty((len(self.means), len(y))), []
         for k, (mean, values, vectors) in enumerate(zip(self.means, *self._spectrum, strict=True)):
             noisy = values + noise_level**2
@@ -114,6 +127,15 @@ class Mixture:
         weight = softmax(logit + np.log(self.probabilities)[:, None], axis=0)
         posterior = sum(w[:, None] * m for w, m in zip(weight, means, strict=True))
         return np.concatenate((weight.T, posterior), 1)
+
+
+def _convert(features: Any, **shapes: tuple[str, ...]) -> None:
+    """The named fields as float64; letters that are the same must be the same size."""
+    sizes: dict[str, int] = {}
+    for name, letters in shapes.items():
+        array = as_numpy(name, getattr(features, name), *(sizes.get(a, a) for a in letters))
+        sizes |= zip(letters, array.shape, strict=True)
+        object.__setattr__(features, name, array)
 
 
 def combine(*features: Features) -> Features:
@@ -206,7 +228,7 @@ class Ridge:
 
     def leave_two_out(self, pairs: Any) -> np.ndarray:
         """Loss at datum a of the model without a and b, ``(T,)``, for rows (a, b) of ``pairs``."""
-        pairs = np.asarray(pairs)
+        pairs = _indices("pairs", pairs, len(self._rows))
         if pairs.ndim != 2 or pairs.shape[1] != 2 or (pairs[:, 0] == pairs[:, 1]).any():
             raise ValueError("pairs must be (T, 2), two different indices in each row")
         _, J, p = self._rows.shape
@@ -221,10 +243,17 @@ class Ridge:
         The two training sets have N − 2 points and differ by one exchange; z is in neither. The
         root mean square estimates beta_out of ``Jackknife.upper_end``.
         """
-        triples = np.asarray(triples)
+        triples = _indices("triples", triples, len(self._rows))
         if triples.ndim != 2 or triples.shape[1] != 3:
             raise ValueError(f"triples must be (T, 3); got shape {triples.shape}")
         return self.leave_two_out(triples[:, [0, 1]]) - self.leave_two_out(triples[:, [0, 2]])
+
+
+def _indices(name: str, value: Any, number: int) -> np.ndarray:
+    indices = as_numpy(name, value)
+    if not ((indices == np.floor(indices)) & (indices >= 0) & (indices < number)).all():
+        raise ValueError(f"{name} must be integers in 0..{number - 1}")
+    return indices.astype(np.int64)
 
 
 def draw_triples(number: int, count: int, generator: np.random.Generator) -> np.ndarray:
@@ -287,11 +316,5 @@ def _noised(data: np.ndarray, noise: np.ndarray, noise_level: float) -> np.ndarr
 
 
 def _data_and_noise(data: Any, noise: Any) -> tuple[np.ndarray, np.ndarray]:
-    data = _points("data", data)
-    noise = np.asarray(noise, dtype=np.float64)
-    if noise.ndim != 3 or (noise.shape[0], noise.shape[2]) != data.shape or noise.size == 0:
-        raise ValueError(f"noise must be (N, J, d) = ({data.shape[0]}, J, {data.shape[1]}); "
-                         f"got {noise.shape}")
-    if not np.isfinite(noise).all():
-        raise ValueError("noise must be finite")
-    return data, noise
+    data = as_numpy("data", data, "N", "d")
+    return data, as_numpy("noise", noise, data.shape[0], "J", data.shape[1])

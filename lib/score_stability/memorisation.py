@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from .arrays import as_tensor, count, is_tensor
+from .process import check_time
+
 if TYPE_CHECKING:
     import torch
 
@@ -24,7 +27,7 @@ def nearest_neighbour_ratio(samples, data, chunk: int | None = None) -> NearestN
     """Distance to the nearest training point over the distance to the second nearest.
 
     ``ratio = d1 / d2`` in [0, 1], where ``d1 <= d2`` are the two smallest ``|y - x_j|``.
-    ``samples`` is ``(M, d)``, ``data`` ``(N, d)`` with ``N >= 2``, numpy or torch on one device;
+    ``samples`` is ``(M, d)``, ``data`` ``(N, d)`` with ``N >= 2``, tensors on one device;
     the result is torch on that device, distances in float64. ``chunk`` samples are treated at a
     time (by default so many that 2^22 distances are held).
 
@@ -38,11 +41,10 @@ def nearest_neighbour_ratio(samples, data, chunk: int | None = None) -> NearestN
     """
     import torch
 
-    x, data = _tensor(samples, "samples"), _tensor(data, "data")
-    if x.device != data.device:
-        raise ValueError(f"samples are on {x.device} but data on {data.device}: use one device")
-    _check_matrix(x, "samples")
-    _check_matrix(data, "data")
+    here, there = (str(value.device) if is_tensor(value) else "cpu" for value in (samples, data))
+    if here != there:
+        raise ValueError(f"samples are on {here} but data on {there}: use one device")
+    x, data = as_tensor("samples", samples, "M", "d"), as_tensor("data", data, "N", "d")
     if x.shape[1] != data.shape[1]:
         raise ValueError(
             f"samples must have as many columns as data ({data.shape[1]}), not {x.shape[1]}"
@@ -51,10 +53,7 @@ def nearest_neighbour_ratio(samples, data, chunk: int | None = None) -> NearestN
         raise ValueError("data must hold at least two points: the ratio needs a second neighbour")
     if chunk is None:
         chunk = max(1, 2**22 // len(data))
-    elif isinstance(chunk, bool) or not isinstance(chunk, int):
-        raise TypeError(f"chunk must be an integer, not {type(chunk).__name__}")
-    elif chunk < 1:
-        raise ValueError(f"chunk must be positive, not {chunk}")
+    chunk = count("chunk", chunk)
 
     values, indices = [], []
     for rows in x.split(chunk):
@@ -84,10 +83,8 @@ def memorised_fraction(ratio, threshold: float = 1 / 3) -> float:
     Raises ``ValueError`` if ``ratio`` is not ``(M,)``, is empty, or leaves [0, 1], and if
     ``threshold`` is not in (0, 1]. Source: Yoon, Choi, Kwon, Ryu 2023.
     """
-    ratio = _tensor(ratio, "ratio")
-    if ratio.ndim != 1 or ratio.numel() == 0:
-        raise ValueError(f"ratio must be (M,) and not empty, not {tuple(ratio.shape)}")
-    if not ((ratio >= 0) & (ratio <= 1)).all():  # false for NaN too
+    ratio = as_tensor("ratio", ratio, "M")
+    if not ((ratio >= 0) & (ratio <= 1)).all():
         raise ValueError("ratio must lie in [0, 1]")
     if not 0 < threshold <= 1:
         raise ValueError(f"threshold must be in (0, 1], not {threshold!r}")
@@ -106,8 +103,7 @@ def collision_probability(weights, draws: int = 2):
     """
     if isinstance(draws, bool) or not isinstance(draws, int) or draws < 2:
         raise ValueError(f"draws must be an integer >= 2, not {draws!r}")
-    w = _tensor(weights, "weights")
-    _check_matrix(w, "weights")
+    w = as_tensor("weights", weights, "M", "N")
     if (w < 0).any() or ((w.sum(1) - 1).abs() > 1e-6).any():
         raise ValueError("weights must be probabilities: rows that are >= 0 and sum to 1")
     return (w**draws).sum(1)
@@ -123,46 +119,22 @@ def membership_advantage(data, index: int, fresh, process, early_stopping_time: 
 
     Raises ``ValueError`` or ``TypeError`` naming the argument: wrong shape, NaN or infinite, N = 1
     (no other record to hide behind), an index that is not in 0 … N − 1, a time that is not positive
-    or so small that snr overflows. Source: ``bounds.MEMBERSHIP_ADVANTAGE``.
+    or too small. Source: ``bounds.MEMBERSHIP_ADVANTAGE``.
     """
     from . import bounds
 
-    data, fresh = _tensor(data, "data"), _tensor(fresh, "fresh")
-    _check_matrix(data, "data")
+    data = as_tensor("data", data, "N", "d")
+    fresh = as_tensor("fresh", fresh, device=data.device)
     if len(data) < 2:
         raise ValueError("data must hold at least two points: with one there is nothing to hide")
-    if fresh.numel() != data.shape[1] or not fresh.isfinite().all():
-        raise ValueError(f"fresh must be one finite point of dimension {data.shape[1]}, not of "
+    if fresh.numel() != data.shape[1]:
+        raise ValueError(f"fresh must be one point of dimension {data.shape[1]}, not of "
                          f"shape {tuple(fresh.shape)}")
     if isinstance(index, bool) or not isinstance(index, (int, np.integer)):
         raise TypeError(f"index must be an integer, not {type(index).__name__}")
     if not 0 <= index < len(data):
         raise ValueError(f"index must be in 0 to {len(data) - 1}, not {index}")
-    with np.errstate(over="ignore"):
-        snr = float(process.snr(np.float64(early_stopping_time)))
-    if not np.isfinite(snr):
-        raise ValueError(f"early_stopping_time is so small that mu²/sigma² overflows: "
-                         f"{early_stopping_time}")
+    check_time(early_stopping_time, "early_stopping_time")
+    snr = float(process.snr(float(early_stopping_time)))
     distance = float((data[index] - fresh.reshape(-1)).norm())
     return bounds.MEMBERSHIP_ADVANTAGE(N=len(data), snr=snr, distance=distance)
-
-
-def _tensor(x, argument: str):
-    """``x`` as a detached float64 tensor on its own device."""
-    import torch
-
-    if isinstance(x, torch.Tensor):
-        if x.is_complex():
-            raise TypeError(f"{argument} must be real, not {x.dtype}")
-        return x.detach().to(torch.float64)
-    if not (isinstance(x, np.ndarray) and x.dtype.kind in "fiu"):
-        raise TypeError(f"{argument} must be a numpy array or torch tensor of real numbers")
-    # torch warns about read-only memory and refuses negative strides: copy only then.
-    return torch.from_numpy(np.require(x, np.float64, ["C", "W"]))
-
-
-def _check_matrix(x, argument: str) -> None:
-    if x.ndim != 2 or 0 in x.shape:
-        raise ValueError(f"{argument} must be two-dimensional and not empty, not {tuple(x.shape)}")
-    if not x.isfinite().all():
-        raise ValueError(f"{argument} must not hold NaN or infinite values")

@@ -13,12 +13,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 
-from .process import OrnsteinUhlenbeck, by_time
+from .arrays import as_tensor, floating
+from .process import OrnsteinUhlenbeck, by_time, one_time
 from .sampling import Score
 
 ACTIVATIONS = {"relu": torch.relu, "silu": torch.nn.functional.silu, "tanh": torch.tanh}
@@ -162,27 +163,41 @@ class RandomFeatures:
         return -sigma[..., None] * torch.bmm(self.features(x), theta[:, :, None])
 
 
-def noise_at(network: Network, theta: torch.Tensor, x: torch.Tensor, process: OrnsteinUhlenbeck,
+def parameters(theta: Any, *shape: str | int, finite: bool = True,
+               name: str = "theta") -> torch.Tensor:
+    """``theta`` detached, in its own floating dtype (in which its network works), else float64."""
+    return as_tensor(name, theta, *shape, finite=finite).to(floating(theta))
+
+
+def noise_at(network: Network, theta: Any, x: Any, process: OrnsteinUhlenbeck,
              t: float) -> torch.Tensor:
     """Predicted noise ``(B, n, d)`` of the models ``theta (B, P)`` at ``x (B, n, d)``, all at time
-    t, without gradients."""
+    t, without gradients, in the floating dtype of theta."""
+    # A model that has diverged is NaN, and so is what it predicts.
+    t, theta = one_time(t), parameters(theta, "B", "P", finite=False)
+    x = as_tensor("x", x, theta.shape[0], "n", "d").to(theta)
     mu = torch.full(x.shape[:2], process.mean_scale(t), dtype=x.dtype, device=x.device)
     sigma = torch.full_like(mu, math.sqrt(process.variance(t)))
     with torch.no_grad():
         return network.noise(theta, x, mu, sigma)
 
 
-def score_of(network: Network, theta: torch.Tensor, process: OrnsteinUhlenbeck) -> Score:
-    """The score function of one model with parameters ``theta (P,)``: −noise/sigma_t."""
-    if theta.ndim != 1:
-        raise ValueError(f"theta must be the parameters of one model, (P,); got {theta.shape}")
-    rows = theta.detach()[None]
+def score_of(network: Network, theta: Any, process: OrnsteinUhlenbeck) -> Score:
+    """The score function of one model with parameters ``theta (P,)``: −noise/sigma_t.
+
+    The network runs in the floating dtype of theta; the score comes back in that of x (else
+    float64), without a graph.
+    """
+    rows = parameters(theta, "P")[None]
 
     def at_one_time(x: torch.Tensor, t: float) -> torch.Tensor:
-        noise = noise_at(network, rows, x.to(rows)[None], process, t)[0]
+        noise = noise_at(network, rows, x[None], process, t)[0]
         return -(noise / math.sqrt(process.variance(t))).to(x)
 
-    return lambda x, t: by_time(at_one_time, x, t)
+    def score(x: Any, t: Any) -> torch.Tensor:
+        return by_time(at_one_time, as_tensor("x", x, "M", "d"), t).to(floating(x))
+
+    return score
 
 
 def _check_parameters(theta: torch.Tensor, parameters: int) -> None:

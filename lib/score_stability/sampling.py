@@ -17,7 +17,8 @@ import numpy as np
 import torch
 
 from . import runtime
-from .process import OrnsteinUhlenbeck
+from .arrays import as_numpy, as_tensor, count, floating
+from .process import EXTREME, OrnsteinUhlenbeck
 
 Score = Callable[[torch.Tensor, float], torch.Tensor]
 
@@ -65,8 +66,7 @@ def kappa_of_steps(steps: int, early_stopping_time: float) -> float:
 
     kappa = eps^(−1/steps) − 1: the only values that ``kappa_grid`` does not have to lower.
     """
-    if steps < 1:
-        raise ValueError(f"steps must be at least 1; got {steps}")
+    steps = count("steps", steps)
     _check_stop(early_stopping_time)
     return math.expm1(-math.log(early_stopping_time) / steps)
 
@@ -78,8 +78,7 @@ def _check_stop(early_stopping_time: float) -> None:
 
 def geometric_grid(steps: int, early_stopping_time: float, horizon: float) -> np.ndarray:
     """K + 1 times from T down to eps with one common ratio (uniform in log time)."""
-    if steps < 1:
-        raise ValueError(f"steps must be at least 1; got {steps}")
+    steps = count("steps", steps)
     if not 0 < early_stopping_time < horizon < math.inf:
         raise ValueError("early_stopping_time and horizon must satisfy 0 < early_stopping_time < "
                          f"horizon; got {early_stopping_time}, {horizon}")
@@ -236,10 +235,11 @@ def heun(process: OrnsteinUhlenbeck, a: float, b: float) -> TwoStageStep:
 
 def step_pairs(times: Any) -> list[tuple[float, float]]:
     """The steps (a, b) of a grid; ``ValueError`` unless its times decrease and are positive."""
-    times = np.asarray(times, dtype=np.float64)
-    if times.ndim != 1 or times.size < 2 or not (np.diff(times) < 0).all() or times[-1] <= 0:
+    times = as_numpy("times", times, "K + 1")
+    if times.size < 2 or not (np.diff(times) < 0).all() or not (
+            times[-1] >= 1 / EXTREME and times[0] <= EXTREME):
         raise ValueError("times must be a strictly decreasing vector of at least two positive "
-                         "times")
+                         f"times between {1 / EXTREME:g} and {EXTREME:g}")
     return list(zip(times[:-1].tolist(), times[1:].tolist(), strict=True))
 
 
@@ -293,7 +293,7 @@ def effective_stopping_time(process: OrnsteinUhlenbeck, times: Any, scheme: Sche
     exceeds that of every sigma_t² (alpha > 0).
     """
     if start_variance is None:
-        start_variance = process.variance(float(times[0]))
+        start_variance = process.variance(step_pairs(times)[0][0])
     output = gaussian_law(process, times, scheme, (0.0, start_variance))[1][-1]
     if process.alpha == 0:
         return float(output / 2)
@@ -301,7 +301,22 @@ def effective_stopping_time(process: OrnsteinUhlenbeck, times: Any, scheme: Sche
     return float(-math.log1p(-share) / (2 * process.alpha)) if share < 1 else math.inf
 
 
-def sample(score: Score, process: OrnsteinUhlenbeck, times: np.ndarray, start: torch.Tensor,
+def evaluate(score: Score, x: torch.Tensor, t: float, dtype: torch.dtype = torch.float64,
+             name: str = "score", finite: bool = True) -> torch.Tensor:
+    """``score(x, t)`` for x in ``dtype``, without a graph, as float64 of the shape of x.
+
+    The score may be a function or a torch module and may return numpy or torch. ``name`` is who
+    the error blames for another shape, for what are not real numbers and, if ``finite``, for NaN.
+    """
+    with torch.no_grad():
+        value = score(x.to(dtype), t)
+    value = as_tensor(f"what {name} returns", value, device=x.device, finite=finite)
+    if value.shape != x.shape:
+        raise ValueError(f"{name} must return shape {tuple(x.shape)}; got {tuple(value.shape)}")
+    return value
+
+
+def sample(score: Score, process: OrnsteinUhlenbeck, times: Any, start: Any,
            generator: np.random.Generator, *, scheme: Scheme = exponential_integrator,
            path: bool = False, score_at_end: bool = False) -> torch.Tensor:
     """Run the reverse process from ``start`` ``(M, d)`` at times[0] down to times[-1].
@@ -311,26 +326,25 @@ def sample(score: Score, process: OrnsteinUhlenbeck, times: np.ndarray, start: t
     an error unless ``score_at_end``. One array of normals of the shape of ``start`` is drawn per
     step, also where the step has no noise. A K-step run costs K score calls (Heun: 2 K).
 
-    Raises ``ValueError`` for times that do not decrease, a wrong start or score shape, and
-    ``FloatingPointError`` if a state stops being finite.
+    The chain is float64; the score, a function or a torch module, sees points in the floating dtype
+    of a tensor ``start`` (else float64), in which the result comes back. No gradient is kept.
+
+    Raises ``ValueError`` or ``TypeError`` for times that do not decrease, a wrong start, generator
+    or score shape, and ``FloatingPointError`` if a state stops being finite.
     """
     steps = steps_of(scheme, process, times, score_at_end=score_at_end)
     if not isinstance(generator, np.random.Generator):
         raise TypeError("generator must be a numpy Generator; "
                         f"got {type(generator).__name__}")
-    if not (isinstance(start, torch.Tensor) and start.ndim == 2
-            and bool(torch.isfinite(start).all())):
-        raise ValueError("start must be a finite tensor of shape (M, d)")
+    if not callable(score):
+        raise TypeError(f"score must be a function score(x, t); got {type(score).__name__}")
+    dtype = floating(start)
+    y = as_tensor("start", start, "M", "d").clone()
 
     def checked(y: torch.Tensor, t: float) -> torch.Tensor:
-        direction = score(y, t)
-        if direction.shape != y.shape:
-            raise ValueError(f"score must return shape {tuple(y.shape)}; "
-                             f"got {tuple(direction.shape)}")
-        return direction
+        return evaluate(score, y, t, dtype, finite=False)  # the state is checked below
 
-    y = start.clone()
-    states = [y]
+    states = [y.to(dtype)]
     for a, b, step in runtime.progress(steps, "sampling"):
         noise = torch.from_numpy(generator.standard_normal(tuple(y.shape))).to(y)
         y = step.mean(checked, y, a, b) + math.sqrt(step.v) * noise
@@ -338,5 +352,5 @@ def sample(score: Score, process: OrnsteinUhlenbeck, times: np.ndarray, start: t
             raise FloatingPointError("the sampler diverged: its state is not finite at "
                                      f"t = {b:g}; use a smaller kappa")
         if path:
-            states.append(y)
-    return torch.stack(states) if path else y
+            states.append(y.to(dtype))
+    return torch.stack(states) if path else y.to(dtype)

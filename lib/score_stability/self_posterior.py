@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from .empirical import as_points
-from .process import OrnsteinUhlenbeck
+from .arrays import as_tensor, count
+from .process import OrnsteinUhlenbeck, one_time
 from .quadrature import gauss_legendre
 
 
@@ -41,11 +41,12 @@ class MomentBounds(NamedTuple):
 def moment_bounds(data: Any, process: OrnsteinUhlenbeck, t: float, a: float) -> MomentBounds:
     """Both bounds on E w̃^a for every point of ``data`` ``(N, d)``, O(N² d) in blocks.
 
-    Raises ``ValueError`` unless a > 0 and the data are a finite matrix.
+    Tensors on the device of the data. Raises ``ValueError`` or ``TypeError`` unless a > 0 and the
+    data are a finite real matrix.
     """
     if not (math.isfinite(a) and a > 0):
         raise ValueError(f"a must be positive and finite; got {a}")
-    points = as_points("data", data)
+    points, t = as_tensor("data", data, "N", "d"), one_time(t)
     ratio = process.mean_scale(t) / math.sqrt(process.variance(t))
     parts = []
     for block in points.split(max(1, 2**22 // points.shape[0])):
@@ -122,12 +123,9 @@ def empirical_score_certificate(inputs: CertificateInputs, number: int, process:
     A bound on expectations over S: give it inputs averaged over data sets. The local T2 asks for
     moments of sets of N + 1 points. Proved in the notebook on Proposition 6.
     """
-    if number < 2:
-        raise ValueError(f"number must be at least 2; got {number}")
+    number, span = count("number", number, 2), count("span", span)
     if not (math.isfinite(diameter) and diameter > 0):
         raise ValueError(f"diameter must be positive and finite; got {diameter}")
-    if span < 1:
-        raise ValueError(f"span must be at least 1; got {span}")
     m, k, N = inputs.moments, span, number
     variance = float(process.variance(t))
     reach = float(process.snr(t)) * diameter**2  # (mu D/sigma)²
@@ -150,8 +148,7 @@ def laplace_moment(transform: Callable[[np.ndarray], np.ndarray], number: int, p
     Γ(b)⁻¹ ∫_0^∞ s^{b−1} e^{−s} (E e^{−s Y})^{N−1} ds, ``transform(s)`` = E e^{−s Y}, ``(n,)`` to
     ``(n,)``. With Y = exp(−(a+1)|u|²/2) this is E A_a^{−b} on a homogeneous space.
     """
-    if number < 1:
-        raise ValueError(f"number must be at least 1; got {number}")
+    number = count("number", number)
     if not power > 0:
         raise ValueError(f"power must be positive; got {power}")
     # In log s the integrand is smooth and decays at both ends.

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .arrays import as_numpy
 from .memorisation import memorised_fraction, nearest_neighbour_ratio
 
 
@@ -62,11 +63,9 @@ def spread_ratio(samples: Any, held_out: Any) -> float:
     """
     traces = []
     for name, value in (("samples", samples), ("held_out", held_out)):
-        points = np.asarray(value, dtype=np.float64)
-        if points.ndim != 2 or points.shape[0] < 2 or points.shape[1] < 1:
+        points = as_numpy(name, value, "M", "d")
+        if points.shape[0] < 2:
             raise ValueError(f"{name} must be (M, d) with M >= 2 points; got {points.shape}")
-        if not np.isfinite(points).all():
-            raise ValueError(f"{name} must not hold NaN or infinite values")
         with np.errstate(over="ignore", invalid="ignore"):
             trace = float(points.var(axis=0, ddof=1).sum())
         if not math.isfinite(trace):
@@ -117,8 +116,8 @@ def training_signature(loss: Any, norm: Any, clipped: Any, *, zero_loss: float,
     """
     records = {}
     for name, value in (("loss", loss), ("norm", norm)):
-        record = np.asarray(value, dtype=np.float64)
-        if record.ndim != 1 or record.size < 2:
+        record = as_numpy(name, value, "n", finite=False)  # a diverged run is NaN to its end
+        if record.size < 2:
             raise ValueError(f"{name} must be a trajectory (n,) with n >= 2 entries; got shape "
                              f"{record.shape}")
         if not 0 < record[0] < math.inf:
@@ -132,10 +131,8 @@ def training_signature(loss: Any, norm: Any, clipped: Any, *, zero_loss: float,
     loss, norm = records.values()
     if norm.shape != loss.shape:
         raise ValueError(f"norm must have one entry per loss, {loss.size}; got {norm.size}")
-    clipped = np.asarray(clipped, dtype=np.float64)
-    if clipped.ndim != 1 or clipped.size == 0:
-        raise ValueError(f"clipped must be (K,) and not empty; got shape {clipped.shape}")
-    if not ((clipped >= 0) & (clipped <= 1)).all():  # false for NaN too
+    clipped = as_numpy("clipped", clipped, "K")
+    if not ((clipped >= 0) & (clipped <= 1)).all():
         raise ValueError("clipped must hold shares in [0, 1]")
     for name, value in (("zero_loss", zero_loss), ("learnt", learnt), ("unstable", unstable),
                         ("collapsed", collapsed), ("clip_share", clip_share)):

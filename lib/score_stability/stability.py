@@ -10,6 +10,17 @@ of Theorem 3, paired.
 Mind what such a measurement can refute. Measured like this the inequality of Theorem 3 holds for
 *every* sample, by Minkowski's inequality over the rows; the part that could fail is the exchange.
 To test the theorem, measure L̂ directly on the training set (``direct_losses``).
+
+What the functions here call, all in the units of the data:
+
+- ``draw(n, generator)`` returns n points of the population, ``(n, d)``: numpy, torch or lists of
+  real numbers, d the same at every call.
+- ``fit(data, generator)`` gets a tensor ``(N, d)`` and a numpy generator and returns a score.
+- ``score(x, t)`` gets a tensor ``(M, d)`` and a float and returns ∇log p_t(x), ``(M, d)``, numpy or
+  torch; a function or a torch module. It is called under ``torch.no_grad()``.
+
+``data`` and ``x`` have the floating dtype of the drawn tensor, else float64 (whole numbers, numpy,
+lists). Noise, losses and means are float64 in any case.
 """
 
 from __future__ import annotations
@@ -23,14 +34,15 @@ import numpy as np
 import torch
 
 from . import estimates
-from .empirical import EmpiricalScore, as_points
+from .arrays import as_numpy, as_tensor, count, floating
+from .empirical import EmpiricalScore
 from .estimates import Estimate
-from .process import OrnsteinUhlenbeck
-from .sampling import Score
+from .process import OrnsteinUhlenbeck, one_time
+from .sampling import Score, evaluate
 from .weighting import TimeWeighting
 
 Algorithm = Callable[[torch.Tensor, np.random.Generator], Score]
-Draw = Callable[[int, np.random.Generator], torch.Tensor]
+Draw = Callable[[int, np.random.Generator], Any]
 
 
 @dataclass(frozen=True)
@@ -47,13 +59,11 @@ class Measurement:
 
     def __post_init__(self) -> None:
         for name in ("stability", "fresh_loss", "seen_loss"):
-            array = np.asarray(getattr(self, name), dtype=np.float64)
-            if array.ndim != 1 or array.shape != np.shape(self.stability):
+            array = as_numpy(name, getattr(self, name), "R")
+            object.__setattr__(self, name, array)
+            if array.shape != self.stability.shape:
                 raise ValueError(f"{name} must be a vector, one entry per data set; "
                                  f"got shape {array.shape}")
-            if not np.isfinite(array).all():
-                raise ValueError(f"{name} must be finite")
-            object.__setattr__(self, name, array)
 
     def _jackknife(self, function: Callable[[float, float, float], float]) -> Estimate:
         return estimates.jackknife(function, self.stability, self.fresh_loss, self.seen_loss)
@@ -134,15 +144,24 @@ def loss_only_sandwich(measurement: Measurement) -> tuple[Estimate, Estimate]:
 
 
 def replace_one_rows(score: EmpiricalScore, fresh: Any, weighting: TimeWeighting,
-                     noise: torch.Tensor, *, third: Any | None = None) -> np.ndarray:
+                     noise: Any, *, third: Any | None = None) -> np.ndarray:
     """Rows ``(M, 3)``: stability, fresh loss and seen loss at each fresh point, over tau, all i.
 
     The empirical score of one data set; ``fresh`` and ``noise`` are ``(M, d)``, the same noise at
     all times. With ``third`` the evaluation point X_0 is that third point instead of the fresh one
     – not Definition 2, but the control that shows why the definition says x̃.
+
+    Raises ``ValueError`` or ``TypeError`` naming the argument: another type of score or weighting,
+    points or noise of other shapes, devices or not finite.
     """
-    fresh = as_points("fresh", fresh, score.points.device)
-    origin = None if third is None else as_points("third", third, score.points.device)
+    if not isinstance(score, EmpiricalScore):
+        raise TypeError(f"score must be an EmpiricalScore; got {type(score).__name__}")
+    _check_types(weighting=(weighting, TimeWeighting))
+    _, d = score.points.shape
+    fresh, noise, *origin = (as_tensor(name, value, "M", d, device=score.points.device)
+                             for name, value in (("fresh", fresh), ("noise", noise),
+                                                 ("third", third)) if value is not None)
+    origin = origin[0] if origin else None
     clean = fresh if origin is None else origin
 
     def at(t: float) -> torch.Tensor:
@@ -157,16 +176,23 @@ def measure_empirical(draw: Draw, process: OrnsteinUhlenbeck, weighting: TimeWei
                       queries: int, third_point: bool = False) -> Measurement:
     """Definition 2 and Theorem 3 for the empirical score of N drawn points, all i in one pass.
 
-    ``draw(n, generator)`` gives n points of the population. Each of the replicates draws S, then
-    ``queries`` fresh points. Cost per replicate and time: about eight score calls, instead of the
-    N + 1 fits of the definition.
+    ``draw`` as at the top. Each of the replicates draws S, then ``queries`` fresh points. Cost per
+    replicate and time: about eight score calls, instead of the N + 1 fits of the definition.
+
+    Raises ``ValueError`` or ``TypeError`` naming the argument before any work: counts that are not
+    integers >= 1 (``replicates`` >= 2: the errors are over data sets), another type of generator,
+    weighting or process, or a ``draw`` that does not return finite points of shape ``(n, d)``.
     """
-    _check_counts(number=number, replicates=replicates, queries=queries)
+    _check(draw, process, generator, weighting=(weighting, TimeWeighting))
+    number, replicates, queries = (count("number", number), count("replicates", replicates, 2),
+                                   count("queries", queries))
     rows = []
     for _ in range(replicates):
-        data, fresh = draw(number, generator), draw(queries, generator)
-        noise = torch.from_numpy(generator.standard_normal(tuple(fresh.shape))).to(fresh)
-        third = draw(queries, generator) if third_point else None
+        data = _drawn(draw, number, generator)
+        d = data.shape[1]
+        fresh = _drawn(draw, queries, generator, d)
+        noise = _normals(fresh, generator)
+        third = _drawn(draw, queries, generator, d) if third_point else None
         score = EmpiricalScore(data, process)
         rows.append(replace_one_rows(score, fresh, weighting, noise, third=third).mean(0))
     return Measurement(*np.array(rows).T)
@@ -179,21 +205,27 @@ def direct_losses(draw: Draw, process: OrnsteinUhlenbeck, t: float, number: int,
 
     L on ``queries`` fresh points, L̂ on ``queries`` points of S, drawn with replacement. The loss of
     the true score is subtracted row by row: its mean is C in both cases, and most of the noise goes
-    with it (a control variate). One row per data set; score units.
+    with it (a control variate). One row per data set; score units. ``draw`` and ``true_score`` as
+    at the top; errors as in ``measure_empirical`` (one replicate will do).
     """
-    _check_counts(number=number, replicates=replicates, queries=queries)
+    _check(draw, process, generator)
+    if not callable(true_score):
+        raise TypeError("true_score must be a function score(x, t); "
+                        f"got {type(true_score).__name__}")
+    t, number, replicates, queries = (one_time(t), count("number", number),
+                                      count("replicates", replicates), count("queries", queries))
     rows = []
     for _ in range(replicates):
-        data = draw(number, generator)
+        data = _drawn(draw, number, generator)
         score = EmpiricalScore(data, process)
         pick = torch.from_numpy(generator.integers(number, size=queries)).to(data.device)
         row = []
-        for clean in (draw(queries, generator), data[pick]):
-            noise = torch.from_numpy(generator.standard_normal(tuple(clean.shape))).to(clean)
-            x = process.sample(clean, t, noise)
+        for clean in (_drawn(draw, queries, generator, data.shape[1]), data[pick]):
+            dtype, clean = clean.dtype, clean.double()
+            x = process.sample(clean, t, _normals(clean, generator)).to(dtype).double()
             g = process.conditional_score(x, t, clean)
-            excess = ((score(x, t) - g) ** 2 - (true_score(x, t) - g) ** 2).sum(1)
-            row.append(float(excess.mean()))
+            true = evaluate(true_score, x, t, dtype, "true_score")
+            row.append(float(((score(x, t) - g) ** 2 - (true - g) ** 2).sum(1).mean()))
         rows.append(row)
     return np.array(rows)
 
@@ -210,27 +242,41 @@ def measure(algorithm: Algorithm, draw: Draw, process: OrnsteinUhlenbeck,
     unrelated ones. Any coupling bounds the infimum of Definition 2 from above, so Theorem 3 holds
     for both; the shared one is usually far smaller.
 
-    Raises ``ValueError`` for counts below one, an unknown coupling, or a score of wrong shape.
+    ``fit``, its score and ``draw`` as at the top. Raises ``ValueError`` or ``TypeError`` naming the
+    argument: as ``measure_empirical``, and an unknown coupling, before the first fit; a score of
+    wrong shape, or not finite, at its first call.
     """
-    _check_counts(number=number, replicates=replicates, replacements=replacements,
-                  queries=queries)
+    _check(draw, process, generator, weighting=(weighting, TimeWeighting))
+    if not callable(algorithm):
+        raise TypeError("algorithm must be a function fit(data, generator) -> score; "
+                        f"got {type(algorithm).__name__}")
+    number, replicates, replacements, queries = (
+        count("number", number), count("replicates", replicates, 2),
+        count("replacements", replacements), count("queries", queries))
     if coupling not in ("shared", "independent"):
         raise ValueError(f"coupling must be 'shared' or 'independent'; got {coupling!r}")
+
+    def fit(data: torch.Tensor, seed: int) -> Score:
+        score = algorithm(data, np.random.default_rng(seed))
+        if not callable(score):
+            raise TypeError("algorithm must return a score function score(x, t); "
+                            f"got {type(score).__name__}")
+        return score
+
     rows = []
     for _ in range(replicates):
-        data = draw(number, generator)
+        data = _drawn(draw, number, generator)
         seed = int(generator.integers(2**63))
-        score = algorithm(data, np.random.default_rng(seed))
+        score = fit(data, seed)
         parts = []
         for _ in range(replacements):
             index = int(generator.integers(number))
-            fresh = draw(1, generator)
+            fresh = _drawn(draw, 1, generator, data.shape[1]).to(data)
             other_seed = int(generator.integers(2**63))
             neighbour = data.clone()
             neighbour[index] = fresh[0]
-            other = algorithm(neighbour, np.random.default_rng(
-                seed if coupling == "shared" else other_seed))
-            noise = torch.from_numpy(generator.standard_normal((queries, data.shape[1]))).to(data)
+            other = fit(neighbour, seed if coupling == "shared" else other_seed)
+            noise = _normals(fresh.expand(queries, -1), generator)
             parts.append(weighting.integrate(
                 lambda t, s=score, o=other, x0=fresh, n=noise: _compare(process, s, o, x0, n, t)))
         rows.append(torch.stack(parts).mean(0).cpu().numpy())
@@ -239,20 +285,35 @@ def measure(algorithm: Algorithm, draw: Draw, process: OrnsteinUhlenbeck,
 
 def _compare(process: OrnsteinUhlenbeck, score: Score, other: Score, fresh: torch.Tensor,
              noise: torch.Tensor, t: float) -> torch.Tensor:
-    clean = fresh.expand_as(noise)
-    x = process.sample(clean, t, noise)
+    clean = fresh.double().expand_as(noise)
+    # The scores see x in the dtype of the data, and are compared with g at the x they saw.
+    x = process.sample(clean, t, noise).to(fresh.dtype).double()
     g = process.conditional_score(x, t, clean)
-    first, second = score(x, t), other(x, t)
-    for value in (first, second):
-        if value.shape != x.shape:
-            raise ValueError(f"algorithm must return a score of shape {tuple(x.shape)}; "
-                             f"got {tuple(value.shape)}")
+    first, second = (evaluate(s, x, t, fresh.dtype, "algorithm") for s in (score, other))
     squares = [((u - v) ** 2).sum(1).mean() for u, v in
                ((first, second), (first, g), (second, g))]
     return torch.stack(squares)
 
 
-def _check_counts(**counts: int) -> None:
-    for name, value in counts.items():
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1; got {value}")
+def _check(draw: Any, process: Any, generator: Any, **others: tuple[Any, type]) -> None:
+    if not callable(draw):
+        raise TypeError(f"draw must be a function draw(n, generator); got {type(draw).__name__}")
+    _check_types(process=(process, OrnsteinUhlenbeck), generator=(generator, np.random.Generator),
+                 **others)
+
+
+def _check_types(**arguments: tuple[Any, type]) -> None:
+    for name, (value, wanted) in arguments.items():
+        if not isinstance(value, wanted):
+            raise TypeError(f"{name} must be a {wanted.__name__}; got {type(value).__name__}")
+
+
+def _drawn(draw: Draw, n: int, generator: np.random.Generator, d: int | str = "d") -> torch.Tensor:
+    """n points of the population in the floating dtype of the drawn tensor, else float64."""
+    points = draw(n, generator)
+    return as_tensor("what draw returns", points, n, d).to(floating(points))
+
+
+def _normals(points: torch.Tensor, generator: np.random.Generator) -> torch.Tensor:
+    """Standard normals of the shape of ``points``, float64 on their device."""
+    return torch.from_numpy(generator.standard_normal(tuple(points.shape))).to(points.device)

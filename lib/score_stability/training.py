@@ -22,10 +22,11 @@ import numpy as np
 import torch
 
 from . import quadrature
+from .arrays import as_tensor, floating
 from .contraction import reflection_maximal
-from .networks import Network, noise_at
+from .networks import Network, noise_at, parameters
 from .process import OrnsteinUhlenbeck
-from .sampling import ddpm, sample
+from .sampling import ddpm, sample, step_pairs
 from .weighting import TimeWeighting
 
 TimeLaw = Callable[[np.ndarray], np.ndarray]
@@ -155,26 +156,30 @@ class State(NamedTuple):
     diverged: torch.Tensor
 
 
-def adjacent(data: torch.Tensor, index: Any, fresh: torch.Tensor) -> torch.Tensor:
+def adjacent(data: Any, index: Any, fresh: Any) -> torch.Tensor:
     """Data sets ``(2M, N, d)``: the M given ones, then the same with x_index replaced by fresh.
 
-    ``data`` is ``(M, N, d)``, ``index`` an integer or ``(M,)``, ``fresh`` ``(M, d)``.
-    Raises ``ValueError`` for an index out of range or shapes that do not match.
+    ``data`` is ``(M, N, d)``, ``index`` an integer or ``(M,)``, ``fresh`` ``(M, d)``. The result is
+    in the floating dtype of a tensor ``data``, else float64: a fresh point is never rounded to
+    whole numbers. Raises ``ValueError`` or ``TypeError`` for an index that is out of range or not
+    an integer, shapes that do not match, values that are not finite.
     """
-    if data.ndim != 3:
-        raise ValueError(f"data must be (data sets, N, d); got {tuple(data.shape)}")
-    models, number, d = data.shape
-    if tuple(fresh.shape) != (models, d):
-        raise ValueError(f"fresh must be ({models}, {d}); got {tuple(fresh.shape)}")
-    rows = np.broadcast_to(np.asarray(index), (models,))
-    if not ((rows >= 0) & (rows < number)).all():
-        raise ValueError(f"index must lie in 0..{number - 1}; got {index}")
-    changed = data.clone()
-    changed[torch.arange(models), torch.from_numpy(rows.copy())] = fresh.to(data)
-    return torch.cat([data, changed])
+    points = as_tensor("data", data, "M", "N", "d")
+    models, number, d = points.shape
+    fresh = as_tensor("fresh", fresh, models, d).to(points)
+    rows = np.asarray(index.cpu() if isinstance(index, torch.Tensor) else index)
+    if rows.dtype.kind not in "iu":
+        raise TypeError(f"index must be an integer or a vector of integers; got {rows.dtype}")
+    if rows.shape not in ((), (models,)) or not ((rows >= 0) & (rows < number)).all():
+        raise ValueError(f"index must lie in 0..{number - 1}, one for all or ({models},); "
+                         f"got {index}")
+    changed = points.clone()
+    changed[torch.arange(models), torch.from_numpy(
+        np.broadcast_to(rows.astype(np.int64), (models,)).copy())] = fresh
+    return torch.cat([points, changed]).to(floating(data))
 
 
-def sgd(network: Network, theta: torch.Tensor, data: torch.Tensor, loss: DenoisingLoss,
+def sgd(network: Network, theta: Any, data: Any, loss: DenoisingLoss,
         options: SGD, streams: Streams, *, groups: Any = None, reflect: bool = False,
         project: bool = False, on_divergence: str = "raise") -> Iterator[State]:
     """Run SGD from ``theta (B, P)`` on ``data (B, N, d)``, yielding a ``State`` after every step.
@@ -184,16 +189,10 @@ def sgd(network: Network, theta: torch.Tensor, data: torch.Tensor, loss: Denoisi
     b and b + B/2 take their injected noise from the reflection-maximal coupling instead.
     ``project`` keeps theta in the ball of radius clip/weight_decay, in which noiseless SGD stays.
     ``on_divergence``: "raise" stops with ``Diverged``; "mark" sets a diverged model to NaN,
-    flags it and goes on with the others.
+    flags it and goes on with the others. The run is in the floating dtype of theta.
     """
-    if theta.ndim != 2 or theta.shape[1] != network.parameters:
-        raise ValueError(f"theta must be (models, {network.parameters}); got {tuple(theta.shape)}")
-    if not bool(torch.isfinite(theta).all()):
-        raise ValueError("theta must be finite")
-    if data.ndim != 3 or data.shape[0] != theta.shape[0]:
-        raise ValueError(f"data must be ({theta.shape[0]}, N, d); got {tuple(data.shape)}")
-    if not bool(torch.isfinite(data).all()):
-        raise ValueError("data must be finite")
+    theta = parameters(theta, "models", network.parameters)
+    data = as_tensor("data", data, len(theta), "N", "d").to(theta)
     models, number, _ = data.shape
     if options.batch_size > number and not options.with_replacement:
         raise ValueError(f"batch_size must be at most N = {number} without replacement; "
@@ -208,8 +207,8 @@ def sgd(network: Network, theta: torch.Tensor, data: torch.Tensor, loss: Denoisi
     group = np.arange(models) if groups is None else np.asarray(groups)
     if group.shape != (models,) or group.min() < 0:
         raise ValueError(f"groups must be {models} non-negative integers; got {groups!r}")
-    return _run(network, theta.detach(), data.to(theta), loss, options, streams, group, reflect,
-                project, on_divergence)
+    return _run(network, theta, data, loss, options, streams, group, reflect, project,
+                on_divergence)
 
 
 def pair_groups(pairs: int) -> np.ndarray:
@@ -217,9 +216,12 @@ def pair_groups(pairs: int) -> np.ndarray:
     return np.tile(np.arange(pairs), 2)
 
 
-def pair_distance(theta: torch.Tensor) -> torch.Tensor:
+def pair_distance(theta: Any) -> torch.Tensor:
     """|theta_m − theta_{m + M}| ``(M,)`` for the pairs of ``pair_groups(M)``."""
-    half = len(theta) // 2
+    theta = parameters(theta, "2M", "P", finite=False)  # a diverged model is NaN
+    half, odd = divmod(len(theta), 2)
+    if odd:
+        raise ValueError(f"theta must hold pairs of models; got {len(theta)}")
     return (theta[:half] - theta[half:]).norm(dim=1)
 
 
@@ -234,7 +236,7 @@ class Mark(NamedTuple):
     fingerprint: torch.Tensor
 
 
-def averaged(run: Iterable[State], start: torch.Tensor, marks: Collection[int], *,
+def averaged(run: Iterable[State], start: Any, marks: Collection[int], *,
              decay: float = 0.995) -> Iterator[Mark]:
     """Follow ``run`` from ``start (B, P)`` and yield a ``Mark`` at every step k in ``marks``.
 
@@ -243,7 +245,8 @@ def averaged(run: Iterable[State], start: torch.Tensor, marks: Collection[int], 
     """
     if not 0 <= decay < 1:
         raise ValueError(f"decay must lie in [0, 1); got {decay}")
-    return _averaged(run, start.detach().clone(), {int(k) for k in marks}, decay)
+    return _averaged(run, parameters(start, "B", "P", name="start").clone(),
+                     {int(k) for k in marks}, decay)
 
 
 def _averaged(run: Iterable[State], average: torch.Tensor, marks: set[int], decay: float
@@ -257,26 +260,23 @@ def _averaged(run: Iterable[State], average: torch.Tensor, marks: set[int], deca
             yield Mark(average, state, clipped / state.k, fingerprint)
 
 
-def denoised_samples(network: Network, theta: torch.Tensor, process: OrnsteinUhlenbeck,
-                     times: np.ndarray, start: torch.Tensor, generator: np.random.Generator
-                     ) -> torch.Tensor:
+def denoised_samples(network: Network, theta: Any, process: OrnsteinUhlenbeck,
+                     times: Any, start: Any, generator: np.random.Generator) -> torch.Tensor:
     """One ancestral sample of its model for each point of ``start (B, n, d)``, denoised.
 
     The reverse process runs along ``times`` (see ``sampling.sample``) and ends with the posterior
     mean (x + sigma² s_theta(x, t))/mu at the last time: on raw samples a test for copies would
     measure the residual noise. Float64, ``(B, n, d)``. Raises ``ValueError`` for wrong shapes.
     """
-    if start.ndim != 3 or theta.ndim != 2 or len(start) != len(theta):
-        raise ValueError(f"start must be (models, n, d) for theta (models, P); got "
-                         f"{tuple(start.shape)} and {tuple(theta.shape)}")
+    theta = parameters(theta, "models", "P")
+    start = as_tensor("start", start, len(theta), "n", "d")
 
     def score(x: torch.Tensor, t: float) -> torch.Tensor:
-        noise = noise_at(network, theta, x.to(theta).view(start.shape), process, t)
+        noise = noise_at(network, theta, x.view(start.shape), process, t)
         return -noise.reshape(x.shape).to(x) / math.sqrt(process.variance(t))
 
-    end = sample(score, process, times, start.double().reshape(-1, start.shape[-1]), generator,
-                 scheme=ddpm)
-    last = float(min(times[0], times[-1]))
+    end = sample(score, process, times, start.reshape(-1, start.shape[-1]), generator, scheme=ddpm)
+    last = step_pairs(times)[-1][1]
     return process.denoiser_from_score(score(end, last), end, last).view(start.shape)
 
 
@@ -403,7 +403,7 @@ def gauss_hermite(dimension: int, nodes: int) -> tuple[torch.Tensor, torch.Tenso
     return torch.from_numpy(grid), torch.from_numpy(weights.reshape(-1, dimension).prod(axis=1))
 
 
-def exact_loss(network: Network, theta: torch.Tensor, points: torch.Tensor,
+def exact_loss(network: Network, theta: Any, points: Any,
                process: OrnsteinUhlenbeck, weighting: TimeWeighting, *, weight: str = "noise",
                nodes: int = 5) -> torch.Tensor:
     """Loss of every point, ``(B, n)``: Σ_k tau_k w(t_k) E_xi|s_theta(X, t_k) + xi/sigma|².
@@ -417,8 +417,8 @@ def exact_loss(network: Network, theta: torch.Tensor, points: torch.Tensor,
     return _integrate(network, (theta,), points, process, weighting, weight, nodes, squared)
 
 
-def score_distance(network: Network, theta: torch.Tensor, other: torch.Tensor,
-                   points: torch.Tensor, process: OrnsteinUhlenbeck, weighting: TimeWeighting, *,
+def score_distance(network: Network, theta: Any, other: Any, points: Any,
+                   process: OrnsteinUhlenbeck, weighting: TimeWeighting, *,
                    weight: str = "score", nodes: int = 5) -> torch.Tensor:
     """Σ_k tau_k w(t_k) E|s_theta − s_other|²(X_t, t_k) given X_0 = point, ``(B, n)``.
 
@@ -431,13 +431,14 @@ def score_distance(network: Network, theta: torch.Tensor, other: torch.Tensor,
     return _integrate(network, (theta, other), points, process, weighting, weight, nodes, squared)
 
 
-def _integrate(network: Network, thetas: tuple[torch.Tensor, ...], points: torch.Tensor,
+def _integrate(network: Network, thetas: tuple[Any, ...], points: Any,
                process: OrnsteinUhlenbeck, weighting: TimeWeighting, weight: str, nodes: int,
                squared: Callable[..., torch.Tensor]) -> torch.Tensor:
     if weight not in ("noise", "score"):
         raise ValueError(f"weight must be 'noise' or 'score'; got {weight!r}")
-    if points.ndim != 3 or points.shape[0] != thetas[0].shape[0]:
-        raise ValueError(f"points must be ({thetas[0].shape[0]}, n, d); got {tuple(points.shape)}")
+    thetas = tuple(parameters(theta, "B", "P", finite=False, name=name)
+                   for name, theta in zip(("theta", "other"), thetas, strict=False))
+    points = as_tensor("points", points, len(thetas[0]), "n", "d")
     models, number, d = points.shape
     xi, w = (v.to(thetas[0]) for v in gauss_hermite(d, nodes))
     base = points.to(thetas[0])[:, :, None, :]

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from .arrays import as_numpy, count
+from .process import EXTREME
 from .quadrature import gauss_legendre
 
 
@@ -28,13 +30,13 @@ class TimeWeighting:
 
     def __post_init__(self) -> None:
         for name in ("times", "weights"):
-            array = np.array(getattr(self, name), dtype=np.float64)
-            if array.ndim != 1 or array.size == 0:
-                raise ValueError(f"{name} must be a non-empty vector; got shape {array.shape}")
-            if not (np.isfinite(array) & (array > 0)).all():
+            array = as_numpy(name, getattr(self, name), "K").copy()
+            if not (array > 0).all():
                 raise ValueError(f"{name} must be positive and finite")
             array.setflags(write=False)
             object.__setattr__(self, name, array)
+        if not (self.times.min() >= 1 / EXTREME and self.times.max() <= EXTREME):
+            raise ValueError(f"times must be between {1 / EXTREME:g} and {EXTREME:g}")
         if self.times.shape != self.weights.shape:
             raise ValueError(f"weights must have the length of times, {self.times.size}; "
                              f"got {self.weights.size}")
@@ -66,8 +68,8 @@ class TimeWeighting:
 
         It does not contain the last time u_K: a sampler never evaluates the score there.
         """
-        grid = np.asarray(grid, dtype=np.float64)
-        if grid.ndim != 1 or grid.size < 2 or not (np.diff(grid) < 0).all():
+        grid = as_numpy("grid", grid, "K + 1")
+        if grid.size < 2 or not (np.diff(grid) < 0).all():
             raise ValueError("grid must be a strictly decreasing vector of at least two times")
         return cls(grid[:-1], -np.diff(grid), "sampler grid")
 
@@ -85,7 +87,6 @@ class TimeWeighting:
 def _gauss_legendre_log(start: float, end: float, nodes: int) -> tuple[np.ndarray, np.ndarray]:
     if not 0 < start < end < np.inf:
         raise ValueError(f"start and end must satisfy 0 < start < end; got {start}, {end}")
-    if nodes < 1:
-        raise ValueError(f"nodes must be at least 1; got {nodes}")
+    count("nodes", nodes)
     points, weights = gauss_legendre(float(np.log(start)), float(np.log(end)), nodes)
     return np.exp(points), weights
