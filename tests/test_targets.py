@@ -15,6 +15,7 @@ from score_stability.targets import (
     Circle,
     Gaussian,
     GaussianMixture,
+    HarmonicCurve,
     Sphere,
     Target,
     Torus,
@@ -495,8 +496,9 @@ def test_what_has_no_constant_says_so():
     with pytest.raises(ValueError, match="dimension must be 1"):
         MAKERS["mixture, plane"](HEAT).score_matching_constant(0.1)
     target = Target()
-    for call in (lambda: target.sample(1, None), lambda: target.log_density(None, 1.0),
-                 lambda: target.posterior_mean(None, 1.0), lambda: target._posterior_variance(1.0)):
+    for call in (lambda: target.sample(1, None), lambda: target._log_density(None, 1.0),
+                 lambda: target._posterior_mean(None, 1.0),
+                 lambda: target._posterior_variance(1.0)):
         with pytest.raises(NotImplementedError):
             call()
 
@@ -545,3 +547,80 @@ def test_wrong_input_of_the_line_rule():
             MAKERS[name](HEAT).line_rule(0.1)
     with pytest.raises(ValueError, match="spacing must be positive"):
         TwoPoint(HEAT).line_rule(0.1, spacing=0.0)
+
+
+# Extreme times: the right number or an error that names t
+
+
+EXTREME_TIMES = [10.0**e for e in (-310, -150, -80, -30, -16, -9, 3, 16, 100, 150, 300)]
+
+
+@names
+@pytest.mark.parametrize("process", [HEAT, OrnsteinUhlenbeck(1.0)])
+def test_extreme_times_give_finite_numbers_or_a_named_error(name, process):
+    target = MAKERS[name](process)
+    x = torch.full((2, target.dimension), 0.3, dtype=torch.float64)
+    calls = [lambda t, f=f: f(x, t) for f in (target.score, target.log_density,
+                                              target.posterior_mean)]
+    for method in ("entropy", "interval", "line_rule", "stability_constants",
+                   "score_matching_constant", "fisher_information"):
+        try:  # some laws have none of it
+            getattr(target, method)(0.1)
+            calls.append(getattr(target, method))
+        except (ValueError, NotImplementedError):
+            pass
+    refused = 0
+    for t in EXTREME_TIMES:
+        for call in calls:
+            try:
+                value = call(t)
+            except ValueError as error:
+                assert str(error).startswith("t must be")
+                refused += 1
+            else:
+                parts = value if isinstance(value, tuple) else (value,)
+                assert all(np.isfinite(np.asarray(part)).all() for part in parts), (t, call)
+    assert refused < len(calls) * len(EXTREME_TIMES)
+    for t in (1e-310, 1e300):
+        for clock in (t, [t, t], torch.full((2,), t, dtype=torch.float64)):
+            for call in calls[:3]:
+                with pytest.raises(ValueError, match=r"^t must be"):
+                    call(clock)
+
+
+@pytest.mark.parametrize("t", [1e-140, 1e-60, 1e-20, 1e-12, 1e-8])
+def test_small_times_have_their_limits(t):
+    # C_t sigma² → d* (the posterior is a Gaussian of d* dimensions), and the score of a smooth
+    # density tends to that of the data. Written as (mu m − x)/sigma² it would be rounding only.
+    for target, d in ((Torus(2, HEAT), 2), (Sphere(HEAT), 2),
+                      (Gaussian([0.0, 1.0], [1.0, 2.0], HEAT), 2),
+                      (GaussianMixture([0.5, 0.5], [[0.0], [0.5]], [1.0, 2.0], HEAT), 1)):
+        assert target.score_matching_constant(t) * 2 * t == pytest.approx(d, rel=10 * t + 1e-9)
+    x = torch.tensor([[0.3, 0.7]], dtype=torch.float64)
+    score = Gaussian([0.0, 1.0], [1.0, 2.0], HEAT).score(x, t)
+    torch.testing.assert_close(score, torch.tensor([[-0.3, 0.15]]).double(), rtol=1e-6, atol=0)
+    mixture = GaussianMixture([0.5, 0.5], [[0.0], [0.5]], [1.0, 2.0], HEAT)
+    leaf = x[:, :1].clone().requires_grad_()
+    mixture.log_density(leaf, t).sum().backward()
+    torch.testing.assert_close(mixture.score(x[:, :1], t), leaf.grad, rtol=1e-10, atol=0)
+    assert float(UniformInterval(HEAT).score(x[:, :1], t)) == 0.0
+    # Entropies of a d*-dimensional Gaussian around the circle and the sphere.
+    for target, area, lost in ((Circle(HEAT), 2 * math.pi, 1), (Sphere(HEAT), 4 * math.pi, 1)):
+        expected = math.log(area) + lost * 0.5 * math.log(2 * math.pi * math.e * 2 * t)
+        assert target.entropy(t) == pytest.approx(expected, rel=10 * t + 1e-9)
+
+
+def test_where_a_rule_sees_nothing_it_says_so():
+    curve = HarmonicCurve(2, HEAT, nodes=64)
+    coarse, x = 2 * math.pi / 64, curve.points([0.1, 0.2])
+    fine = HarmonicCurve(2, HEAT, nodes=4096)
+    t = (1.5 * coarse) ** 2 / 2
+    torch.testing.assert_close(curve.score(x, t), fine.score(x, t), rtol=1e-7, atol=1e-7)
+    with pytest.raises(ValueError, match="t must be larger, or nodes more"):
+        curve.score(x, t / 4)
+    with pytest.raises(ValueError, match="t must be larger"):
+        UniformInterval(HEAT).stability_constants(1e-9)
+    with pytest.raises(ValueError, match="t must be larger"):
+        TwoPoint(HEAT).line_rule(1e-14)
+    with pytest.raises(ValueError, match="limiting_slack needs B > 0"):
+        _ = TwoPoint(HEAT).stability_constants(1e-9).limiting_slack
