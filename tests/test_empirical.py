@@ -474,3 +474,50 @@ def test_mixed_devices():
         score.replace_one(x, 0.1, elsewhere)
     with pytest.raises(ValueError, match="origin must be on cpu; got meta"):
         score.replace_one(x, 0.1, x, elsewhere)
+
+
+# Extreme times and points
+
+
+@pytest.mark.parametrize("process", [HEAT, OU])
+@pytest.mark.parametrize("t", [1e-310, 1e-149, 1e-100, 1e-30, 1e-14, 1e3, 1e30, 1e149, 1e300])
+def test_extreme_times_are_right_or_refused(process, t):
+    data, x = problem(6, 4, 2)
+    score = EmpiricalScore(data, process)
+    if not 1e-150 < t < 1e150:
+        for call in (score, score.denoiser, score.log_density, score.weights):
+            for clock in (t, [t] * 4):
+                with pytest.raises(ValueError, match=r"^t must be positive"):
+                    call(x, clock)
+        with pytest.raises(ValueError, match=r"^t must be positive"):
+            score.replace_one(x, t, x)
+        return
+    # The nearest point alone at little noise, the mean of the data at much.
+    distances = torch.cdist(process.mean_scale(t) * data, x)
+    mean = data[distances.argmin(0)] if t < 1 else data.mean(0).expand_as(x)
+    expected = (process.mean_scale(t) * mean - x) / process.variance(t)
+    torch.testing.assert_close(score(x, t), expected, rtol=5e-2 if t == 1e3 else 1e-9, atol=1e-300)
+    assert bool(torch.isfinite(score.log_density(x, t)).all())
+    torch.testing.assert_close(score.weights(x, t).sum(1), torch.ones(4, dtype=torch.float64))
+    try:
+        parts = score.replace_one(x, t, x + 1)
+    except ValueError as error:
+        assert "overflows" in str(error)
+    else:
+        assert all(bool(torch.isfinite(part).all()) for part in parts)
+
+
+def test_points_too_far_apart_are_an_error():
+    far = EmpiricalScore([[0.0], [1e200]], HEAT)
+    for call in (far, far.log_density, far.weights, lambda x, t: far.replace_one(x, t, x)):
+        with pytest.raises(ValueError, match="result overflows"):
+            call([[1e199]], 1e-140)
+
+
+def test_queries_that_carry_a_gradient():
+    data, x = problem(6, 4, 2)
+    score = EmpiricalScore(data.requires_grad_(), HEAT)
+    for call in (score, score.denoiser, score.log_density, score.weights):
+        value = call(x.clone().requires_grad_(), 0.1)
+        assert not value.requires_grad
+        torch.testing.assert_close(value, call(x, 0.1), rtol=0, atol=0)

@@ -411,7 +411,8 @@ def test_membership_advantage_names_the_wrong_argument(change, error, argument):
 def test_fewer_points_than_neighbours():
     """The ratio needs two neighbours; a query among its own data needs three points for two."""
     query = np.zeros((3, 2))
-    for data, message in ((np.ones((1, 2)), "at least two points"), (np.ones((0, 2)), "not be empty")):
+    for data, message in ((np.ones((1, 2)), "at least two points"),
+                          (np.ones((0, 2)), "not be empty")):
         with pytest.raises(ValueError, match=f"^data must .*{message}"):
             nearest_neighbour_ratio(query, data)
 

@@ -2,13 +2,14 @@
 
 import math
 
+import mpmath
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from score_stability.process import OrnsteinUhlenbeck, by_time, check_time
+from score_stability.process import EXTREME, OrnsteinUhlenbeck, by_time, check_time, one_time
 
 repeatable = settings(max_examples=40, deadline=None, derandomize=True)
 alphas = st.one_of(st.just(0.0), st.floats(1e-6, 4.0))
@@ -204,3 +205,75 @@ def test_wrong_shapes():
     for function in (process.conditional_score, process.sample):
         with pytest.raises(ValueError, match=r"t must be a number or have shape \(5,\)"):
             function(x, torch.ones(3), x)
+
+
+# Extreme times
+
+
+def decades(low, high):
+    return st.floats(low, high).map(lambda e: 10.0**e)
+
+
+@repeatable
+@given(st.one_of(st.just(0.0), decades(-150, 150)), decades(-150, 150))
+def test_closed_forms_at_all_times_that_are_accepted(alpha, t):
+    process = OrnsteinUhlenbeck(alpha)
+    with mpmath.workdps(60):
+        a, s = mpmath.mpf(alpha), mpmath.mpf(t)
+        variance = -mpmath.expm1(-2 * a * s) / a if alpha else 2 * s
+        mu = mpmath.exp(-a * s)
+        expected = {"mean_scale": mu, "variance": variance, "snr": mu**2 / variance,
+                    "denoiser_to_score_units": mu**2 / variance**2}
+        expected = {name: float(value) for name, value in expected.items()}
+    # exp(−x) has relative error x u.
+    rtol = 1e-14 * (1 + min(2 * alpha * t, 1500))
+    for name, value in expected.items():
+        for clock in (t, np.array([t]), torch.tensor([t], dtype=torch.float64)):
+            found = float(np.ravel(getattr(process, name)(clock))[0])
+            assert found == pytest.approx(value, rel=rtol, abs=1e-300), name
+
+
+@pytest.mark.parametrize("t", [1e-310, 5e-324, 0.9 / EXTREME, 1.1 * EXTREME, 1e308, math.inf, 0.0,
+                               -1.0, math.nan])
+def test_times_beyond_are_refused_by_name(t):
+    x = rows(0)
+    for process in (OrnsteinUhlenbeck(0.0), OrnsteinUhlenbeck(1.0)):
+        for clock in (t, [t] * 5, np.full(5, t), torch.full((5,), t, dtype=torch.float64)):
+            for call, arguments in (
+                    (process.mean_scale, (clock,)), (process.variance, (clock,)),
+                    (process.snr, (clock,)), (process.denoiser_to_score_units, (clock,)),
+                    (check_time, (clock,)), (process.sample, (x, clock, x)),
+                    (process.conditional_score, (x, clock, x)),
+                    (process.denoiser_from_score, (x, x, clock)),
+                    (by_time, (lambda x, t: x, x, clock))):
+                with pytest.raises(ValueError, match=r"^t must be"):
+                    call(*arguments)
+            with pytest.raises(ValueError, match=r"^snr must be"):
+                process.time_of_snr(clock)
+    if math.isfinite(t) and t > 0:
+        with pytest.raises(ValueError, match=r"^alpha must be"):
+            OrnsteinUhlenbeck(t)
+
+
+def test_a_mean_scale_of_zero_leaves_no_denoiser():
+    process, x = OrnsteinUhlenbeck(1.0), rows(0)
+    torch.testing.assert_close(process.conditional_score(x, 1e4, 7 * x), -x)
+    with pytest.raises(ValueError, match="result overflows"):
+        process.denoiser_from_score(x, x, 1e4)
+
+
+def test_one_time():
+    for t in (2, 2.0, np.float32(2), np.array(2), torch.tensor(2),
+              torch.tensor(2.0).requires_grad_()):
+        assert type(one_time(t)) is float and one_time(t) == 2.0
+    with pytest.raises(ValueError, match="t must be a number here"):
+        one_time([2.0])
+
+
+def test_the_forward_process_keeps_the_gradient():
+    process, t = OrnsteinUhlenbeck(1.0), torch.tensor(0.3).requires_grad_()
+    x = rows(0).float().requires_grad_()
+    process.conditional_score(x, 0.3, torch.zeros_like(x)).sum().backward()
+    torch.testing.assert_close(x.grad, torch.full_like(x, -1 / process.variance(0.3)))
+    process.mean_scale(t).backward()
+    assert float(t.grad) == pytest.approx(-math.exp(-0.3), rel=1e-6)

@@ -315,3 +315,173 @@ def test_wrong_rows():
         replace_one_rows(score, torch.zeros(4, 2), tau, noise, third=torch.full((4, 2), math.nan))
     with pytest.raises(ValueError, match="noise must have the shape"):
         replace_one_rows(score, torch.zeros(3, 2), tau, noise)
+
+
+# What users pass: every kind of draw, algorithm and score; errors before the work begins
+
+
+class Linear(torch.nn.Module):
+    """A trained network: float32, with gradients."""
+
+    def __init__(self, data):
+        super().__init__()
+        self.layer = torch.nn.Linear(2, 2)
+        with torch.no_grad():
+            self.layer.weight.copy_(-torch.eye(2))
+            self.layer.bias.copy_(data.mean(0))
+
+    def forward(self, x, t):
+        return self.layer(x) / t
+
+
+def formula(data, generator):
+    return lambda x, t: (data.mean(0) - x) / t
+
+
+SCORES = {
+    "formula": formula,
+    "numpy": lambda data, g: lambda x, t: ((data.mean(0) - x) / t).numpy(),
+    "list": lambda data, g: lambda x, t: ((data.mean(0) - x) / t).tolist(),
+    "graph": lambda data, g: lambda x, t: (data.mean(0).requires_grad_() - x) / t,
+    "module": lambda data, g: Linear(data).double(),
+    "single": lambda data, g: lambda x, t: Linear(data)(x.float(), t),
+}
+
+
+def whole(n, generator):
+    return generator.integers(0, 9, (n, 2))
+
+
+DRAWS = {
+    "numpy": whole,
+    "uint8": lambda n, g: whole(n, g).astype(np.uint8),
+    "float32": lambda n, g: whole(n, g).astype(np.float32),
+    "list": lambda n, g: whole(n, g).tolist(),
+    "torch int64": lambda n, g: torch.from_numpy(whole(n, g)),
+    "torch uint8": lambda n, g: torch.from_numpy(whole(n, g)).byte(),
+    "torch float64": lambda n, g: torch.from_numpy(whole(n, g)).double(),
+    "graph": lambda n, g: torch.from_numpy(whole(n, g)).double().requires_grad_(),
+}
+TWO = TimeWeighting([0.5, 1.0], [1.0, 2.0])
+
+
+def measured(algorithm=formula, draw=DRAWS["torch float64"], **changes):
+    return measure(algorithm, draw, **{
+        "process": OU, "weighting": TWO, "number": 4, "generator": np.random.default_rng(0),
+        "replicates": 3, "replacements": 2, "queries": 3} | changes)
+
+
+def one_pass(draw=DRAWS["torch float64"], **changes):
+    return measure_empirical(draw, **{
+        "process": OU, "weighting": TWO, "number": 4, "generator": np.random.default_rng(0),
+        "replicates": 3, "queries": 3} | changes)
+
+
+def direct(draw=DRAWS["torch float64"], **changes):
+    return direct_losses(draw, **{
+        "process": OU, "t": 0.5, "number": 4, "generator": np.random.default_rng(0),
+        "replicates": 3, "queries": 3, "true_score": lambda x, t: -x} | changes)
+
+
+@pytest.mark.parametrize("draw", DRAWS.values(), ids=DRAWS)
+def test_any_draw_gives_the_same_measurement(draw):
+    for function in (measured, one_pass):
+        for name in ("stability", "fresh_loss", "seen_loss"):
+            np.testing.assert_allclose(getattr(function(draw=draw), name),
+                                       getattr(function(), name), rtol=1e-12)
+    np.testing.assert_allclose(direct(draw), direct(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", SCORES)
+def test_any_score_gives_the_same_measurement(kind):
+    found, expected = measured(SCORES[kind]), measured()
+    rtol = 1e-4 if kind == "single" else 1e-12
+    for name in ("stability", "fresh_loss", "seen_loss"):
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=rtol)
+    true = SCORES[kind](torch.ones(1, 2, dtype=torch.float64), None)
+    expected = direct(true_score=lambda x, t: (1 - x) / t)
+    np.testing.assert_allclose(direct(true_score=true), expected, rtol=10 * rtol)
+
+
+def test_a_network_in_single_precision_gets_single_precision():
+    def single(n, generator):
+        return DRAWS["torch float64"](n, generator).float()
+
+    seen = []
+
+    def fit(data, generator):
+        assert data.dtype == torch.float32
+        model = Linear(data)
+        return lambda x, t: seen.append((x.dtype, torch.is_grad_enabled())) or model(x, t)
+
+    found, expected = measured(fit, single), measured()
+    assert set(seen) == {(torch.float32, False)}
+    np.testing.assert_allclose(found.stability, expected.stability, rtol=1e-4)
+    np.testing.assert_allclose(found.fresh_loss, expected.fresh_loss, rtol=1e-4)
+
+
+def never(*arguments):
+    raise AssertionError("the work has begun")
+
+
+WRONG = {
+    "draw": [(None, TypeError), (torch.zeros(4, 2), TypeError)],
+    "process": [(1.0, TypeError), (None, TypeError)],
+    "generator": [(0, TypeError), (None, TypeError), (torch.Generator(), TypeError),
+                  (np.random.RandomState(0), TypeError)],
+    "weighting": [(0.5, TypeError), ([0.5], TypeError), (None, TypeError)],
+    "number": [(0, ValueError), (4.0, TypeError), (True, TypeError), ("4", TypeError)],
+    "replicates": [(0, ValueError), (1, ValueError), (2.0, TypeError)],
+    "replacements": [(0, ValueError), (1.5, TypeError)],
+    "queries": [(0, ValueError), (1.5, TypeError)],
+    "coupling": [("best", ValueError)],
+    "algorithm": [(None, TypeError), (3, TypeError)],
+    "true_score": [(None, TypeError)],
+    "t": [(0.0, ValueError), (1e-310, ValueError), (math.nan, ValueError), ([0.1, 0.2], ValueError),
+          ("now", TypeError)],
+}
+OWN = {measured: ("weighting", "replacements", "coupling", "algorithm"),
+       one_pass: ("weighting",), direct: ("true_score", "t")}
+
+
+@pytest.mark.parametrize("function", OWN)
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_arguments_are_named_before_the_work_begins(function, name):
+    if name in {n for names in OWN.values() for n in names} - set(OWN[function]):
+        return
+    for value, error in WRONG[name]:
+        if name == "replicates" and value == 1 and function is direct:
+            continue  # it returns rows, no error over data sets
+        work = {"draw": never} | ({"algorithm": never} if function is measured else {})
+        with pytest.raises(error, match=rf"^{name} must be"):
+            function(**work | {name: value})
+
+
+@pytest.mark.parametrize("function", OWN)
+def test_what_draw_returns_is_checked_before_the_first_fit(function):
+    good = DRAWS["torch float64"]
+    work = {"algorithm": never} if function is measured else {}
+    for bad in (lambda n, g: good(n + 1, g), lambda n, g: good(n, g)[0], lambda n, g: None,
+                lambda n, g: good(n, g) * math.nan, lambda n, g: good(n, g).numpy() + 1j,
+                lambda n, g: good(n, g)[:, :0], lambda n, g: [["a", "b"]] * n):
+        with pytest.raises((ValueError, TypeError), match=r"^what draw returns must"):
+            function(draw=bad, **work)
+
+
+def test_what_an_algorithm_returns_is_checked():
+    for bad, error, words in (
+            (lambda data, g: None, TypeError, "algorithm must return a score function"),
+            (lambda data, g: lambda x, t: x[:1], ValueError, "algorithm must return shape"),
+            (lambda data, g: lambda x, t: x * math.nan, ValueError,
+             "what algorithm returns must be finite"),
+            (lambda data, g: lambda x, t: x + 1j, TypeError, "what algorithm returns must be")):
+        with pytest.raises(error, match=words):
+            measured(bad)
+    for bad in (lambda x, t: x[:1], lambda x, t: x * math.nan, lambda x, t: None):
+        with pytest.raises((ValueError, TypeError), match="true_score"):
+            direct(true_score=bad)
+    with pytest.raises(TypeError, match="score must be an EmpiricalScore"):
+        replace_one_rows(CIRCLE.score, torch.ones(3, 2), TWO, torch.ones(3, 2))
+    with pytest.raises(TypeError, match="weighting must be a TimeWeighting"):
+        replace_one_rows(EmpiricalScore(torch.ones(3, 2), OU), torch.ones(3, 2), 0.1,
+                         torch.ones(3, 2))

@@ -79,7 +79,10 @@ def as_tensor(name: str, value: Any, *shape: str | int, device: torch.device | N
     array = real(name, value, *shape, finite=finite, graph=graph)
     if not isinstance(array, torch.Tensor):
         # torch warns about read-only memory and refuses negative strides: copy only then.
-        array = torch.from_numpy(np.require(array, requirements=["C", "W"])).to(device)
+        array = np.require(array, requirements=["C", "W"])
+        if min(array.strides, default=0) < 0:  # on an axis of length one numpy calls it contiguous
+            array = array.copy()
+        array = torch.from_numpy(array).to(device)
     return array
 
 
@@ -106,6 +109,14 @@ def like(result: Any, value: Any) -> Any:
         raise ValueError("t must be less extreme, or the points smaller: the result overflows "
                          f"{getattr(result, 'dtype', 'float64')}")
     return result
+
+
+def indices(name: str, value: Any, number: int) -> np.ndarray:
+    """``value`` as int64 indices of ``number`` things, any shape; ``ValueError`` if it is not."""
+    array = as_numpy(name, value)
+    if not ((array == np.floor(array)) & (array >= 0) & (array < number)).all():
+        raise ValueError(f"{name} must lie in 0..{number - 1} and be whole; got {value}")
+    return array.astype(np.int64)
 
 
 def count(name: str, value: Any, least: int = 1) -> int:

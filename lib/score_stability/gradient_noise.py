@@ -23,7 +23,8 @@ def row_gradients(network: Network, theta: Any, points: Any,
                   chunk: int = 2048) -> torch.Tensor:
     """Row gradients ``(N, draws, P)`` of one model ``theta (P,)`` at ``points (N, d)``.
 
-    Every point gets its own ``draws`` independent (t, xi). In the floating dtype of theta. Raises
+    Every point gets its own ``draws`` independent (t, xi). In the dtype of
+    ``networks.parameters``. Raises
     ``ValueError`` or ``TypeError`` for wrong shapes or counts and for values that are not finite.
     """
     theta, draws = parameters(theta, network.parameters), count("draws", draws)
@@ -76,8 +77,11 @@ def gradient_covariance(covariances: NoiseCovariances, number: int, batch_size: 
     if number < 2 or not 1 <= batch_size <= number or resamples < 1:
         raise ValueError(f"need N >= 2, 1 <= batch_size <= N, resamples >= 1; got "
                          f"{number}, {batch_size}, {resamples}")
+    index, draws = (as_tensor(name, value, "P", "P") for name, value in
+                    (("covariances.index", covariances.index),
+                     ("covariances.draws", covariances.draws)))
     factor = 1.0 if with_replacement else (number - batch_size) / (number - 1)
-    return (covariances.index * factor + covariances.draws / resamples) / batch_size
+    return ((index * factor + draws / resamples) / batch_size).to(floating(covariances.index))
 
 
 def participation_ratio(covariance: Any) -> float:

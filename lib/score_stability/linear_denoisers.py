@@ -26,7 +26,7 @@ import numpy as np
 from scipy.linalg import LinAlgError, cholesky, solve_triangular
 from scipy.special import softmax
 
-from .arrays import as_numpy, count
+from .arrays import as_numpy, count, indices
 from .certificates import Jackknife
 
 Features = Callable[[np.ndarray, float], np.ndarray]
@@ -151,6 +151,9 @@ class LinearDenoiser:
     noise_level: float
     parameters: np.ndarray
 
+    def __post_init__(self) -> None:
+        _convert(self, parameters=("p", "d"))
+
     def __call__(self, y: np.ndarray) -> np.ndarray:
         """Denoised points ``(M, d)``."""
         return self.features(y, self.noise_level) @ self.parameters
@@ -228,7 +231,7 @@ class Ridge:
 
     def leave_two_out(self, pairs: Any) -> np.ndarray:
         """Loss at datum a of the model without a and b, ``(T,)``, for rows (a, b) of ``pairs``."""
-        pairs = _indices("pairs", pairs, len(self._rows))
+        pairs = indices("pairs", pairs, len(self._rows))
         if pairs.ndim != 2 or pairs.shape[1] != 2 or (pairs[:, 0] == pairs[:, 1]).any():
             raise ValueError("pairs must be (T, 2), two different indices in each row")
         _, J, p = self._rows.shape
@@ -243,17 +246,10 @@ class Ridge:
         The two training sets have N − 2 points and differ by one exchange; z is in neither. The
         root mean square estimates beta_out of ``Jackknife.upper_end``.
         """
-        triples = _indices("triples", triples, len(self._rows))
+        triples = indices("triples", triples, len(self._rows))
         if triples.ndim != 2 or triples.shape[1] != 3:
             raise ValueError(f"triples must be (T, 3); got shape {triples.shape}")
         return self.leave_two_out(triples[:, [0, 1]]) - self.leave_two_out(triples[:, [0, 2]])
-
-
-def _indices(name: str, value: Any, number: int) -> np.ndarray:
-    indices = as_numpy(name, value)
-    if not ((indices == np.floor(indices)) & (indices >= 0) & (indices < number)).all():
-        raise ValueError(f"{name} must be integers in 0..{number - 1}")
-    return indices.astype(np.int64)
 
 
 def draw_triples(number: int, count: int, generator: np.random.Generator) -> np.ndarray:

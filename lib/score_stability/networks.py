@@ -165,14 +165,16 @@ class RandomFeatures:
 
 def parameters(theta: Any, *shape: str | int, finite: bool = True,
                name: str = "theta") -> torch.Tensor:
-    """``theta`` detached, in its own floating dtype (in which its network works), else float64."""
-    return as_tensor(name, theta, *shape, finite=finite).to(floating(theta))
+    """``theta`` detached, in the dtype in which its network works: float32 or else float64."""
+    single = floating(theta) == torch.float32
+    return as_tensor(name, theta, *shape, finite=finite).to(
+        torch.float32 if single else torch.float64)
 
 
 def noise_at(network: Network, theta: Any, x: Any, process: OrnsteinUhlenbeck,
              t: float) -> torch.Tensor:
     """Predicted noise ``(B, n, d)`` of the models ``theta (B, P)`` at ``x (B, n, d)``, all at time
-    t, without gradients, in the floating dtype of theta."""
+    t, without gradients, in the dtype of ``parameters``."""
     # A model that has diverged is NaN, and so is what it predicts.
     t, theta = one_time(t), parameters(theta, "B", "P", finite=False)
     x = as_tensor("x", x, theta.shape[0], "n", "d").to(theta)
@@ -185,8 +187,8 @@ def noise_at(network: Network, theta: Any, x: Any, process: OrnsteinUhlenbeck,
 def score_of(network: Network, theta: Any, process: OrnsteinUhlenbeck) -> Score:
     """The score function of one model with parameters ``theta (P,)``: −noise/sigma_t.
 
-    The network runs in the floating dtype of theta; the score comes back in that of x (else
-    float64), without a graph.
+    The network runs in float32 if theta is float32, else in float64; the score comes back in the
+    floating dtype of x (else float64), without a graph.
     """
     rows = parameters(theta, "P")[None]
 

@@ -157,7 +157,8 @@ class OrnsteinUhlenbeck:
 
     def score_from_denoiser(self, denoised: Any, x: Any, t: Any) -> Any:
         """Tweedie: score = (mu_t E[X_0 | X_t = x] − x)/sigma_t²."""
-        return self.conditional_score(x, t, denoised)
+        return self._with(lambda mu, variance, x, denoised: (mu * denoised - x) / variance,
+                          t, x=x, denoised=denoised)
 
     def denoiser_from_score(self, score: Any, x: Any, t: Any) -> Any:
         """Tweedie, solved for the posterior mean: (x + sigma_t² score)/mu_t."""

@@ -158,10 +158,10 @@ def replace_one_rows(score: EmpiricalScore, fresh: Any, weighting: TimeWeighting
         raise TypeError(f"score must be an EmpiricalScore; got {type(score).__name__}")
     _check_types(weighting=(weighting, TimeWeighting))
     _, d = score.points.shape
-    fresh, noise, *origin = (as_tensor(name, value, "M", d, device=score.points.device)
-                             for name, value in (("fresh", fresh), ("noise", noise),
-                                                 ("third", third)) if value is not None)
-    origin = origin[0] if origin else None
+    fresh, noise, origin = (
+        None if name == "third" and value is None
+        else as_tensor(name, value, "M", d, device=score.points.device)
+        for name, value in (("fresh", fresh), ("noise", noise), ("third", third)))
     clean = fresh if origin is None else origin
 
     def at(t: float) -> torch.Tensor:

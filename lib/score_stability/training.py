@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from . import quadrature
-from .arrays import as_tensor, floating
+from .arrays import as_numpy, as_tensor, floating, indices
 from .contraction import reflection_maximal
 from .networks import Network, noise_at, parameters
 from .process import OrnsteinUhlenbeck
@@ -109,21 +109,23 @@ class SGD:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
                 raise ValueError(f"{name} must be a positive integer; got {value!r}")
-        if not (np.asarray(self.clip) > 0).all():
-            raise ValueError(f"clip must be positive; got {self.clip}")
-        for name in ("weight_decay", "noise_std"):
-            value = np.asarray(getattr(self, name), dtype=np.float64)
-            if not (np.isfinite(value) & (value >= 0)).all():
-                raise ValueError(f"{name} must be finite and non-negative; got {value}")
+        for name in ("clip", "weight_decay", "noise_std"):
+            value = as_numpy(name, getattr(self, name), finite=name != "clip")
+            if not value.size or not (value >= 0).all() or (
+                    name == "clip" and not (value > 0).all()):
+                least = "positive" if name == "clip" else "finite and non-negative"
+                raise ValueError(f"{name} must be {least}; got {value}")
+            if value.ndim:
+                object.__setattr__(self, name, value)
         if self.clip_each and self.matched:
             raise ValueError("matched noise is defined for the aggregate clip: set clip_each=False")
         self.step(1)
 
     def step(self, k: int) -> np.ndarray:
         """eta_k as a number or one entry per model; checks 0 < eta_k and eta_k lambda <= 1."""
-        eta = np.asarray(self.step_size(k) if callable(self.step_size) else self.step_size,
-                         dtype=np.float64)
-        if not (np.isfinite(eta) & (eta > 0)).all():
+        eta = as_numpy("step_size",
+                       self.step_size(k) if callable(self.step_size) else self.step_size)
+        if not eta.size or not (eta > 0).all():
             raise ValueError(f"step_size must be finite and positive; got {eta} at step {k}")
         if not (eta * np.asarray(self.weight_decay) <= 1).all():
             raise ValueError(f"step_size * weight_decay must be at most 1; got "
@@ -167,15 +169,11 @@ def adjacent(data: Any, index: Any, fresh: Any) -> torch.Tensor:
     points = as_tensor("data", data, "M", "N", "d")
     models, number, d = points.shape
     fresh = as_tensor("fresh", fresh, models, d).to(points)
-    rows = np.asarray(index.cpu() if isinstance(index, torch.Tensor) else index)
-    if rows.dtype.kind not in "iu":
-        raise TypeError(f"index must be an integer or a vector of integers; got {rows.dtype}")
-    if rows.shape not in ((), (models,)) or not ((rows >= 0) & (rows < number)).all():
-        raise ValueError(f"index must lie in 0..{number - 1}, one for all or ({models},); "
-                         f"got {index}")
+    rows = indices("index", index, number)
+    if rows.shape not in ((), (models,)):
+        raise ValueError(f"index must be a number or ({models},); got shape {rows.shape}")
     changed = points.clone()
-    changed[torch.arange(models), torch.from_numpy(
-        np.broadcast_to(rows.astype(np.int64), (models,)).copy())] = fresh
+    changed[torch.arange(models), torch.from_numpy(np.broadcast_to(rows, (models,)).copy())] = fresh
     return torch.cat([points, changed]).to(floating(data))
 
 
@@ -189,7 +187,7 @@ def sgd(network: Network, theta: Any, data: Any, loss: DenoisingLoss,
     b and b + B/2 take their injected noise from the reflection-maximal coupling instead.
     ``project`` keeps theta in the ball of radius clip/weight_decay, in which noiseless SGD stays.
     ``on_divergence``: "raise" stops with ``Diverged``; "mark" sets a diverged model to NaN,
-    flags it and goes on with the others. The run is in the floating dtype of theta.
+    flags it and goes on with the others. The run is in the dtype of ``networks.parameters``.
     """
     theta = parameters(theta, "models", network.parameters)
     data = as_tensor("data", data, len(theta), "N", "d").to(theta)
@@ -205,7 +203,7 @@ def sgd(network: Network, theta: Any, data: Any, loss: DenoisingLoss,
         raise ValueError("weight_decay must be positive to project: the ball has radius "
                          "clip/weight_decay")
     group = np.arange(models) if groups is None else np.asarray(groups)
-    if group.shape != (models,) or group.min() < 0:
+    if group.shape != (models,) or group.dtype.kind not in "iu" or group.min() < 0:
         raise ValueError(f"groups must be {models} non-negative integers; got {groups!r}")
     return _run(network, theta, data, loss, options, streams, group, reflect, project,
                 on_divergence)
@@ -253,7 +251,7 @@ def _averaged(run: Iterable[State], average: torch.Tensor, marks: set[int], deca
               ) -> Iterator[Mark]:
     clipped, fingerprint = 0.0, 0
     for state in run:
-        average = average.lerp(state.theta, 1 - decay)
+        average = average.to(state.theta).lerp(state.theta, 1 - decay)
         clipped = clipped + state.clipped.double()
         fingerprint = fingerprint + state.k * state.batch
         if state.k in marks:
@@ -288,7 +286,7 @@ def _run(network: Network, theta: torch.Tensor, data: torch.Tensor, loss: Denois
     which = torch.from_numpy(group).to(data.device)
 
     def column(value: Any) -> torch.Tensor:
-        vector = torch.as_tensor(np.asarray(value, dtype=np.float64)).to(theta)
+        vector = as_tensor("options", value, finite=False).to(theta)
         return vector.expand(models)[:, None]
 
     clip, decay, noise = map(column, (options.clip, options.weight_decay, options.noise_std))
@@ -438,6 +436,7 @@ def _integrate(network: Network, thetas: tuple[Any, ...], points: Any,
         raise ValueError(f"weight must be 'noise' or 'score'; got {weight!r}")
     thetas = tuple(parameters(theta, "B", "P", finite=False, name=name)
                    for name, theta in zip(("theta", "other"), thetas, strict=False))
+    thetas = tuple(theta.to(thetas[0]) for theta in thetas)
     points = as_tensor("points", points, len(thetas[0]), "n", "d")
     models, number, d = points.shape
     xi, w = (v.to(thetas[0]) for v in gauss_hermite(d, nodes))
