@@ -185,7 +185,7 @@ CALLS = {
     "networks.noise_at": (lambda theta, x: networks.noise_at(LINEAR, theta, x, OU, 1.0),
                           {"theta": THETA, "x": STACK}),
     "networks.score_of": (lambda theta, x, t: networks.score_of(LINEAR, theta, OU)(x, t),
-                          {"theta": THETA[1], "x": X, "t": T}),
+                          {"theta": np.array([0.25]), "x": X, "t": T}),
     "training.SGD": (lambda **vectors: run(THETA, STACK, **vectors),
                      {"clip": np.array([1, 2]), "weight_decay": np.array([1, 2]),
                       "noise_std": np.array([0, 1]), "step_size": np.array([1, 0.5])}),
