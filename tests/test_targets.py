@@ -618,8 +618,14 @@ def test_where_a_rule_sees_nothing_it_says_so():
     torch.testing.assert_close(curve.score(x, t), fine.score(x, t), rtol=1e-7, atol=1e-7)
     with pytest.raises(ValueError, match="t must be larger, or nodes more"):
         curve.score(x, t / 4)
+    # At little noise the ends matter in proportion to sigma: 2 t C = 1 − c sigma, c from 1/sigma
+    # above and below the change of rule.
+    interval = UniformInterval(HEAT)
+    lost = [(1 - 2 * t * interval.score_matching_constant(t)) / math.sqrt(2 * t)
+            for t in (4e-8, 2e-8, 1e-10, 1e-13)]
+    np.testing.assert_allclose(lost, lost[0], rtol=1e-4)  # lost is of order sigma itself
     with pytest.raises(ValueError, match="t must be larger"):
-        UniformInterval(HEAT).stability_constants(1e-9)
+        interval.stability_constants(1e-15)
     with pytest.raises(ValueError, match="t must be larger"):
         TwoPoint(HEAT).line_rule(1e-14)
     with pytest.raises(ValueError, match="limiting_slack needs B > 0"):

@@ -611,11 +611,15 @@ class UniformInterval(Target):
         """E[r^j |x̃ − m|²] for j = 0, 1, 2; r = p(x̃ | X)/nu(x̃)."""
         mu, sigma = float(self.process.mean_scale(t)), math.sqrt(float(self.process.variance(t)))
         length = self.end - self.start
-        if mu * length > 3900 * sigma:
-            raise ValueError(f"t must be larger: at {t:g} the rule does not see the ends of the "
-                             "interval")
-        x, step = np.linspace(mu * self.start - 10 * sigma, mu * self.end + 10 * sigma, 4001,
-                              retstep=True)
+        low, high = mu * self.start, mu * self.end
+        if high - low > 1e7 * sigma:
+            raise ValueError(f"t must be larger: at {t:g} rounding loses the noise")
+        x, step = np.linspace(low - 10 * sigma, high + 10 * sigma, 4001, retstep=True)
+        if high - low > 3900 * sigma:  # the ends on their own scale; between them nothing changes
+            pieces = [gauss_legendre(low - 10 * sigma, low + 30 * sigma),
+                      gauss_legendre(low + 30 * sigma, high - 30 * sigma, 20),
+                      gauss_legendre(high - 30 * sigma, high + 10 * sigma)]
+            x, step = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
         a, b, log_mass = self._log_mass(x, t)
         density = np.exp(log_mass) / (mu * length)
         m = self._mean(x, t)
@@ -629,7 +633,7 @@ class UniformInterval(Target):
         log_r = (-0.5 * u**2 - 0.5 * math.log(2 * math.pi) - log_mass[:, None]
                  + math.log(mu * length / sigma))
         squared = (clean - m[:, None]) ** 2 * du * sigma / (mu * length)
-        return [float(step * np.sum(density * np.sum(np.exp((j + 1) * log_r) * squared, 1)))
+        return [float(np.sum(step * density * np.sum(np.exp((j + 1) * log_r) * squared, 1)))
                 for j in range(3)]
 
     def _posterior_variance(self, t: float) -> float:
