@@ -166,10 +166,9 @@ def test_wrong_last_iterate(change, match):
 
 @pytest.mark.parametrize(("name", "values"), [
     ("MEMBERSHIP_ADVANTAGE", {"N": 0, "distance": 1, "snr": 1}),
-    ("RENYI_PRIVACY", {"N": 5, "distance": 1, "snr": 1, "order": 1}),
     ("RENYI_PRIVACY", {"N": 5, "distance": 1e200, "snr": 1, "order": 2}),
     ("DELTA_PRIVACY", {"N": 5, "distance": 1, "snr": 1, "privacy_loss": 1e4}),
-    ("LAST_ITERATE", {"clip": 1, "noise_scale": 1, "steps": 4, "contraction_rate": 0})])
+    ("LAST_ITERATE", {"clip": 1, "noise_scale": 0, "steps": 4, "contraction_rate": 0})])
 def test_no_silent_nan(name, values):
     with pytest.raises(ValueError, match="finite bound"):
         getattr(bounds, name)(**values)

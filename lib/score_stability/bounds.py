@@ -15,6 +15,8 @@ import numpy as np
 import sympy as sp
 from sympy.codegen.cfunctions import log2
 
+from .rounding import evaluate
+
 _names = ("eps_stab seen_loss fresh_loss gap h C C_hat defect delta snr data_variance N B V "
           "intrinsic_dimension beta optimisation_error p distance sigma alpha t mass diameter "
           "order radius_factor ball power mean_scale inverse_density volume c_nu kappa "
@@ -31,25 +33,22 @@ snr, lam, N, B, V, d_star, beta = (SYMBOLS[n] for n in (
 class Bound:
     """A bound: ``quantity`` <= (or >=, or →) ``expression``; call it with its symbols by name.
 
-    Arguments are non-negative numbers or arrays that broadcast. Raises ``TypeError`` for a missing
-    or unknown name, ``ValueError`` for a negative or non-finite argument or a bound that is not
-    finite there.
+    ``limits`` are pairs (zero, limit): where ``zero`` vanishes the expression is 0/0, and the call
+    gives its limit. Arguments are non-negative numbers or arrays that broadcast; the result has
+    relative error below 1e-9 (``rounding``). Raises ``TypeError`` for a missing or unknown name,
+    ``ValueError`` for a negative or non-finite argument or a bound that is not finite there, or
+    that would be rounded to zero.
     """
 
     statement: str
     quantity: str
     expression: sp.Expr
+    limits: tuple[tuple[sp.Expr, sp.Expr], ...] = ()
 
-    @property
+    @cached_property
     def arguments(self) -> tuple[str, ...]:
         """The names of the symbols, in alphabetical order."""
         return tuple(sorted(symbol.name for symbol in self.expression.free_symbols))
-
-    @cached_property
-    def _function(self) -> Any:
-        # scipy for the functions numpy lacks: gamma, erf, erfc.
-        return sp.lambdify([SYMBOLS[name] for name in self.arguments], self.expression,
-                           ["scipy", "numpy"])
 
     def __call__(self, **values: Any) -> Any:
         if set(values) != set(self.arguments):
@@ -61,11 +60,24 @@ class Bound:
             if not (np.isfinite(array) & (array >= 0)).all():
                 raise ValueError(f"{name} must be finite and non-negative")
             arrays[name] = array
-        with np.errstate(all="ignore"):  # a division by zero is the error below
-            result = np.asarray(self._function(*(arrays[name] for name in self.arguments)))
+        result = self._value(arrays, self.limits)
         if not np.isfinite(result).all():
             raise ValueError(f"{', '.join(self.arguments)} must give a finite bound")
         return float(result) if result.ndim == 0 else result
+
+    def _value(self, arrays: dict[str, np.ndarray], limits: Any) -> np.ndarray:
+        if not limits:
+            return evaluate(self.expression, arrays)
+        (zero, limit), *others = limits
+        at = evaluate(zero, arrays) == 0
+        if not at.any():
+            return self._value(arrays, others)
+        names, columns = list(arrays), np.broadcast_arrays(*arrays.values())
+        at = np.broadcast_to(at, columns[0].shape)
+        result = np.empty(at.shape)
+        result[at] = evaluate(limit, {n: c[at] for n, c in zip(names, columns, strict=True)})
+        result[~at] = self._value({n: c[~at] for n, c in zip(names, columns, strict=True)}, others)
+        return result
 
     def _repr_latex_(self) -> str:
         return f"${sp.latex(self.expression)}$"
@@ -133,7 +145,8 @@ p, distance, sigma, alpha, t = (SYMBOLS[n] for n in ("p", "distance", "sigma", "
 HARNACK = Bound("Wang's Harnack inequality", "exponent, Gaussian smoothing",
                 p * distance**2 / (2 * (p - 1) * sigma**2))
 HARNACK_SEMIGROUP = Bound("Wang's Harnack inequality", "exponent, Ornstein–Uhlenbeck semigroup",
-                          p * alpha * distance**2 / (2 * (p - 1) * (sp.exp(2 * alpha * t) - 1)))
+                          p * alpha * distance**2 / (2 * (p - 1) * (sp.exp(2 * alpha * t) - 1)),
+                          ((alpha, p * distance**2 / (4 * (p - 1) * t)),))
 # E (N/n)^r for n = 1 + Bin(N − 1, ball): how rarely a small ball is empty.
 order, ball = SYMBOLS["order"], SYMBOLS["ball"]
 INVERSE_BINOMIAL = Bound("Wang's Harnack inequality", "E (N/n)^order",
@@ -191,7 +204,8 @@ ODE_INFLATION = Bound("Mechanism: sampler regularisation", "Var/sigma_eps², Eul
 # ∫ t^{−exponent−1} over the grid's measure, divided by the integral itself: geometric part, exact.
 _q, _A, _Q, _R = (SYMBOLS[n] for n in ("exponent", "A", "Q", "ratio"))
 KAPPA_FACTOR = Bound("Proposition 7", "factor of the stability term, g(t) ~ t^(−1−exponent)",
-                     _q * kappa / ((1 + kappa) * ((1 + kappa) ** _q - 1)))
+                     _q * kappa / ((1 + kappa) * ((1 + kappa) ** _q - 1)),
+                     ((kappa, sp.S.One), (_q, kappa / ((1 + kappa) * sp.log(1 + kappa)))))
 # Theorem 3 inside Girsanov. Weighting tau_kappa, unnormalised.
 PROPOSITION_7 = Bound("Proposition 7", "E KL(p_eps || law of the sampler)",
                       start + (sp.sqrt(L_hat) + eps) ** 2 - C + D)
@@ -266,17 +280,19 @@ MEMBERSHIP_ADVANTAGE = Bound("Open: memorisation and privacy", "TV, one sample (
                              sp.erf(_a / (2 * sp.sqrt(2))) / N)
 MEMBERSHIP_MANY = Bound("Open: memorisation and privacy", "TV, independent samples",
                         1 - (1 - SYMBOLS["advantage"]) ** SYMBOLS["releases"])
-# log(1 + (e^x − 1)/N) with e^x taken out, so that nothing overflows; order > 0, not 1.
+# log(1 + (e^x − 1)/N) with e^x taken out; order > 0, and order 1 is the relative entropy.
 RENYI_PRIVACY = Bound(
     "Open: memorisation and privacy", "Rényi divergence, one sample",
     order * _a**2 / 2
-    + sp.log((1 - 1 / N) * sp.exp(-order * (order - 1) * _a**2 / 2) + 1 / N) / (order - 1))
+    + sp.log((1 - 1 / N) * sp.exp(-order * (order - 1) * _a**2 / 2) + 1 / N) / (order - 1),
+    ((order - 1, _a**2 / (2 * N)),))
 ZCDP = Bound("Open: memorisation and privacy", "rho of zCDP, any N", _a**2 / 2)
 # Hockey-stick divergence: one sample is (privacy_loss, delta) differentially private.
 DELTA_PRIVACY = Bound(
     "Open: memorisation and privacy", "delta at this privacy loss, one sample",
     (sp.erfc((_e / _a - _a / 2) / sp.sqrt(2))
-     - sp.exp(_e) * sp.erfc((_e / _a + _a / 2) / sp.sqrt(2))) / (2 * N))
+     - sp.exp(_e) * sp.erfc((_e / _a + _a / 2) / sp.sqrt(2))) / (2 * N),
+    ((snr * distance, sp.S.Zero),))
 # Euler–Maruyama, alpha = 0, all steps of ratio 1 + kappa from T = horizon down to eps.
 EULER_ZCDP = Bound("Open: memorisation and privacy", "rho of zCDP, Euler–Maruyama, any N",
                    diameter**2 / 4 * (1 / (stop * (1 + kappa))
@@ -284,10 +300,11 @@ EULER_ZCDP = Bound("Open: memorisation and privacy", "rho of zCDP, Euler–Maruy
 # Noisy gradient descent, linear surrogate: shift of the update <= 2 clip, noise noise_scale.
 COMPOSITION = Bound("Open: memorisation and privacy", "rho, all iterates released",
                     2 * _steps * SYMBOLS["clip"] ** 2 / SYMBOLS["noise_scale"] ** 2)
-# (1+a)/(1−a) (1−a^K)/(1+a^K) with a = e^(−rate); 0/0 at rate 0, see ``last_iterate_zcdp``.
+# (1+a)/(1−a) (1−a^K)/(1+a^K) with a = e^(−rate).
 LAST_ITERATE = Bound("Open: memorisation and privacy", "rho, last iterate released",
                      2 * SYMBOLS["clip"] ** 2 / SYMBOLS["noise_scale"] ** 2
-                     * sp.tanh(_steps * _rate / 2) / sp.tanh(_rate / 2))
+                     * sp.tanh(_steps * _rate / 2) / sp.tanh(_rate / 2),
+                     ((_rate, COMPOSITION.expression),))
 
 
 def last_iterate_zcdp(clip: float, noise_scale: float, decay: float, steps: Any) -> Any:
@@ -301,8 +318,6 @@ def last_iterate_zcdp(clip: float, noise_scale: float, decay: float, steps: Any)
         raise ValueError(f"decay must be in [0, 1); got {decay}")
     if not (np.asarray(steps, dtype=np.float64) >= 1).all():
         raise ValueError(f"steps must be at least 1; got {steps}")
-    if decay == 0:
-        return COMPOSITION(clip=clip, noise_scale=noise_scale, steps=steps)
     return LAST_ITERATE(clip=clip, noise_scale=noise_scale, steps=steps,
                         contraction_rate=-np.log1p(-decay))
 
@@ -319,7 +334,8 @@ _eta, _bar, _decay, _ups, _clip, _K, _hit, _m, _lip, _s = (SYMBOLS[n] for n in (
 _growth = (1 - _hit) * _ups - _decay
 _b = _bar * _growth
 SGD_CONSTANT = Bound("Proposition 11", "E delta after K constant steps",
-                     2 * _hit * _clip / _growth * ((1 + _eta * _growth) ** _K - 1))
+                     2 * _hit * _clip / _growth * ((1 + _eta * _growth) ** _K - 1),
+                     ((_growth, 2 * _hit * _clip * _eta * _K),))
 # Below the trivial 2C/lambda exactly if lambda > upsilon.
 SGD_STEADY = Bound("Proposition 11", "E delta, constant step, lambda > upsilon, any K",
                    2 * _hit * _clip / -_growth)
@@ -327,7 +343,9 @@ SGD_STEADY = Bound("Proposition 11", "E delta, constant step, lambda > upsilon, 
 SGD_DECAY = Bound("Proposition 11", "E delta after K steps eta_k = step_scale/k",
                   2 * _hit * _clip / _growth * (sp.exp(
                       sp.loggamma(_K + 1 + _b) + sp.loggamma(_m + 1) - sp.loggamma(_m + 1 + _b)
-                      - sp.loggamma(_K + 1)) - 1))
+                      - sp.loggamma(_K + 1)) - 1),
+                  ((_bar, sp.S.Zero), (_growth, 2 * _hit * _clip * _bar * (
+                      sp.digamma(_K + 1) - sp.digamma(_m + 1)))))
 SGD_DECAY_POWER = Bound("Proposition 11", "the same, growth > 0, free_steps >= 1",
                         2 * _hit * _clip / _growth * (_K / _m) ** _b)
 # Best real number of free steps: p m D² + D L (2pC/a)(K/m)^b at its minimum.
