@@ -129,7 +129,7 @@ def two_nearest_neighbours(points: Any) -> TwoNN:
     sums = np.bincount(cluster[keep], weights=logs - logs.mean(), minlength=count)
     error = dimension**2 * math.sqrt(clusters / (clusters - 1) * float(np.sum(sums**2))) / n
     naive = tuple(float(q) / (2 * logs.sum()) for q in stats.chi2.ppf((0.025, 0.975), 2 * n))
-    return TwoNN(Estimate(float(dimension), error, clusters - 1), n, size - n, naive)
+    return TwoNN(Estimate(float(dimension), float(error), clusters - 1), n, size - n, naive)
 
 
 def levina_bickel(points: Any, neighbours: int) -> float:

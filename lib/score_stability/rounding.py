@@ -161,8 +161,8 @@ def _many_digits(function: Any, numbers: list[float]) -> float:
                     return number if number != 0 or value == 0 else np.nan
             except (ArithmeticError, TypeError, ValueError):  # 0/0, a pole, no branch
                 value, error = mpmath.nan, mpmath.nan
-    # Zero to 900 digits: below every positive float.
-    return 0.0 if value == 0 and error < 2.0**-1074 else np.nan
+    # Zero to 900 digits, such as √x² − x.
+    return 0.0 if abs(value) + error < 2.0**-1074 else np.nan
 
 
 def evaluate(expression: sp.Expr, values: Mapping[str, np.ndarray]) -> np.ndarray:
