@@ -279,3 +279,64 @@ def test_wrong_chain(change, words):
 def test_wrong_inputs(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+# Digits
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(growth=st.floats(-15, 1), p=st.floats(-18, -0.1), steps=st.integers(1, 60))
+def test_burn_in_in_digits(growth, p, steps):
+    growth, p = 10.0**growth, 10.0**p
+    best = best_burn_in(steps, p=p, diameter=3, lipschitz=2, clip=0.7, step_scale=0.3,
+                        growth=growth)
+    with mpmath.workdps(60):
+        b, q = mpmath.mpf(0.3) * growth, 1 - mpmath.mpf(p)
+        values, product = [], mpmath.mpf(1)
+        for m in range(steps, -1, -1):
+            drift = 2 * p * mpmath.mpf(0.7) * mpmath.mpf(0.3) / b * (product - 1)
+            values.append(min((1 - q**m) * 9 + q**m * 6 * drift, 9))
+            product *= 1 + b / m if m else 1
+    assert best.bound == pytest.approx(float(min(values)), rel=1e-12, abs=0)
+    assert float(values[steps - best.m]) == pytest.approx(best.bound, rel=1e-12, abs=0)
+
+
+@pytest.mark.parametrize("decay", [1e-300, 1e-17, 1e-9, 0.3, 1.0])
+def test_doeblin_in_digits(decay):
+    c = chain(eta=1.0, weight_decay=decay, clip=decay, noise_std=3.0, nodes=8)
+    bound, n, alpha = c.doeblin()
+    with mpmath.workdps(400):
+        rho = 1 - mpmath.mpf(decay)
+        s_n = 3 * mpmath.sqrt(sum(rho ** (2 * k) for k in range(n)))
+        expected = mpmath.ncdf(-mpmath.mpf(c.diameter) / (2 * s_n))
+    assert alpha == pytest.approx(float(expected), rel=1e-12)
+    assert bound == pytest.approx(n * c.diameter / alpha, rel=1e-12)
+
+
+@pytest.mark.parametrize(("s", "nodes"), [(0.05, 40), (30.0, 20), (1e6, 20)])
+def test_solution_of_the_chain_in_digits(s, nodes):
+    """At both ends of a cell's width, and with noise far wider than R0."""
+    c = chain(s, nodes)
+    with mpmath.workdps(50):
+        sd, h, x = 2 * mpmath.mpf(s), mpmath.mpf(c.diameter) / nodes, c.free(c.grid)
+
+        def part(u):
+            return u * mpmath.ncdf(u / sd) + sd * mpmath.npdf(u / sd)
+
+        system = mpmath.eye(nodes)
+        for i in range(1, nodes + 1):
+            at = mpmath.mpf(float(x[i]))
+            excess = [part(at - j * h) - part(-at - j * h) for j in range(nodes + 1)]
+            slopes = [(excess[j] - excess[j + 1]) / h for j in range(nodes)]
+            for j in range(1, nodes + 1):
+                system[i - 1, j - 1] -= slopes[j - 1] - (slopes[j] if j < nodes else 0)
+        times = mpmath.lu_solve(system, mpmath.ones(nodes, 1))
+    assert c.meeting_time(c.diameter) == pytest.approx(float(times[nodes - 1]), rel=1e-9)
+    assert c.meeting_time(c.grid[1]) == pytest.approx(float(times[0]), rel=1e-9)
+
+
+def test_too_little_noise_is_an_error():
+    assert chain(0.01, 50).green().lower > 1e100
+    for call in (chain(1e-200, 50).green, chain(1e-200, 50).spectral_rate):
+        with pytest.raises(ValueError, match="noise_std"):
+            call()

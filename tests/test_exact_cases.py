@@ -3,6 +3,7 @@
 import itertools
 import math
 
+import mpmath
 import numpy as np
 import pytest
 import torch
@@ -318,3 +319,66 @@ def test_scaled_linear_sgd_with_one_point_and_wrong_inputs():
             scaled_linear_sgd(*arguments, **setting)
     with pytest.raises(ValueError, match="resamples"):
         scaled_linear_sgd(np.zeros((1, 3)), 0, np.zeros(1), **setting, resamples=0)
+
+
+# Digits
+
+
+def two_point_in_digits(number, snr):
+    """Stability, both losses, score error, constant by quadrature in 25 digits, as defined."""
+    with mpmath.workdps(25):
+        snr = mpmath.mpf(snr)
+
+        def denoiser(h, n):
+            odds = mpmath.mpf(n) / (number - n) if n < number else mpmath.inf
+            return mpmath.tanh(h + mpmath.log(odds) / 2) if 0 < n < number else 2 * (n > 0) - 1
+
+        def mean(values, trials):
+            def integrand(h):
+                inner = sum(mpmath.binomial(trials, k) * values(h, k) for k in range(trials + 1))
+                return inner * mpmath.exp(-((h - snr) ** 2) / (2 * snr))
+
+            ends = [snr + k * mpmath.sqrt(snr) for k in (-20, -6, 0, 6, 12)]
+            cuts = sorted({mpmath.mpf(c) for c in (*range(-18, 43, 3), *ends)})
+            return mpmath.quad(integrand, cuts) / mpmath.sqrt(2 * mpmath.pi * snr) / 2**trials
+
+        return [mean(lambda h, k: (denoiser(h, k + 1) - denoiser(h, k)) ** 2, number - 1) / 2,
+                mean(lambda h, k: (1 - denoiser(h, k)) ** 2, number),
+                mean(lambda h, k: (1 - denoiser(h, k + 1)) ** 2, number - 1),
+                mean(lambda h, k: (denoiser(h, k) - mpmath.tanh(h)) ** 2, number),
+                mean(lambda h, k: 1 / mpmath.cosh(h) ** 2, 0)]
+
+
+@pytest.mark.parametrize(("number", "snr"), [(1, 5.0), (3, 1e-4), (2, 90.0)])
+def test_two_point_in_digits(number, snr):
+    expected = [float(value) for value in two_point_in_digits(number, snr)]
+    assert two_point(number, snr)[:5] == pytest.approx(expected, rel=1e-9, abs=0)
+
+
+def test_two_point_at_an_snr_beyond_the_window():
+    case, finer = two_point(2, 600.0), two_point(2, 600.0, nodes=16001)
+    assert case.constant == pytest.approx(finer.constant, rel=1e-10, abs=0)
+    assert case.seen_loss == pytest.approx(case.constant / 2, rel=1e-12, abs=0)
+    # C = e^(−snr/2) E' sech² h e^h, ∫ sech² h e^h dh = π, up to 1/snr.
+    leading = math.exp(-300) * math.pi / math.sqrt(2 * math.pi * 600)
+    assert case.constant == pytest.approx(leading, rel=5e-3, abs=0)
+
+
+def test_two_point_refuses_what_its_nodes_do_not_resolve():
+    with pytest.raises(ValueError, match="snr"):
+        two_point(3, 1e4)
+    with pytest.raises(ValueError, match="nodes"):
+        two_point(3, 60.0, nodes=201)
+
+
+@repeatable
+@given(number=st.integers(1, 10**9), log_variance=st.floats(-60, 60), log_data=st.floats(-60, 60))
+def test_gaussian_mean_in_digits(number, log_variance, log_data):
+    variance, data_variance = 10.0**log_variance, 10.0**log_data
+    case = gaussian_mean(number, variance, data_variance=data_variance)
+    with mpmath.workdps(300):
+        sigma2, lam = mpmath.mpf(variance), mpmath.mpf(data_variance)
+        v = sigma2 + lam
+        C, error = lam / (sigma2 * v), lam / (number * v**2)
+        expected = 2 * error / number, C + error, C - error, error, C
+    assert case[:5] == pytest.approx([float(e) for e in expected], rel=1e-12, abs=0)

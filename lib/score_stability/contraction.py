@@ -15,6 +15,7 @@ becomes a Brownian motion from r absorbed at 0, run to variance 4 s². That is a
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -101,21 +102,24 @@ def best_burn_in(steps: int, *, p: float, diameter: float, lipschitz: float, cli
     """min over integers 0 <= m <= K of (1 − q^m) D² + q^m D L E[delta | no hit in 1..m].
 
     Steps eta_k = step_scale/k, ``growth`` = q upsilon − lambda > 0; the conditional mean is the
-    exact solution of the recursion, (c/b)(Gamma ratio − 1) with b = step_scale·growth and
+    exact solution of the recursion, (c/b)(Π_{m<k<=K} (1 + b/k) − 1) with b = step_scale·growth and
     c = 2 p C step_scale. Never above D².
     """
-    from scipy.special import gammaln
+    from scipy.special import xlog1py
 
     _check(p=p, above=0.0, at_most=1.0)
-    if not growth > 0:
-        raise ValueError(f"growth = q upsilon - lambda must be positive; got {growth}")
-    m = np.arange(0, steps + 1)
+    _check(steps=steps, diameter=diameter, lipschitz=lipschitz, clip=clip, above=0.0)
     b, c = step_scale * growth, 2 * p * clip * step_scale
-    log_ratio = (gammaln(steps + 1 + b) + gammaln(m + 1) - gammaln(m + 1 + b) - gammaln(steps + 1))
-    drift = c / b * np.expm1(log_ratio)
-    free = (1 - p) ** m
-    values = np.minimum((1 - free) * diameter**2 + free * diameter * lipschitz * drift,
-                        diameter**2)
+    if not (growth > 0 and step_scale > 0 and sys.float_info.min <= b < math.inf):
+        raise ValueError("growth = q upsilon - lambda must be positive, as step_scale and their "
+                         f"product; got {growth} and {step_scale}")
+    # Logarithms of the products from the last factor back: Gamma functions would cancel.
+    logs = np.cumsum(np.log1p(b / np.arange(steps, 0, -1)))
+    with np.errstate(over="ignore"):  # D² is smaller
+        drift = c * (np.expm1(np.append(logs[::-1], 0.0)) / b)
+    log_free = xlog1py(np.arange(steps + 1), -p)
+    values = np.minimum(-np.expm1(log_free) * diameter**2
+                        + np.exp(log_free) * diameter * (lipschitz * drift), diameter**2)
     best = int(values.argmin())
     return BurnIn(best, float(values[best]))
 
@@ -184,7 +188,10 @@ def _sums_until_0(kernel: np.ndarray, *rewards: np.ndarray) -> tuple[np.ndarray,
         low = max(0, high - 32)
         for k in range(high - 1, low - 1, -1):
             row = table[k, :count + 1 + k]
-            row /= row[count:].sum()
+            exits = row[count:].sum()
+            if not exits > 0:
+                raise ValueError("noise_std must be larger: runs never meet")
+            row /= exits
             table[low:k, :count + 1 + k] += np.multiply.outer(table[low:k, count + 1 + k], row)
         if low:
             block = slice(count + 1 + low, count + 1 + high)
@@ -205,7 +212,8 @@ class ComparisonChain:
     KBM(x) is Brownian motion from x absorbed at 0, run to variance 4 s². Piecewise linear
     interpolation of a concave function lies below it, so every ``lower`` here is a rigorous lower
     bound; every ``upper`` comes from a supersolution, verified between the nodes by concavity.
-    Needs weight_decay > 0, noise_std > 0. Source: Proposition 14, ours.
+    Needs weight_decay > 0, noise_std > 0; ``ValueError`` where noise is so small that runs never
+    meet in float64. Source: Proposition 14, ours.
     """
 
     eta: float
@@ -245,27 +253,42 @@ class ComparisonChain:
     def kernel(self, x: Any) -> np.ndarray:
         """Row i: weights ``(len(x), n + 1)`` of E f(min(R0, KBM(x_i))) for f linear between nodes.
 
-        Second differences in z of E (KBM(x) − z)^+ = c(x − z) − c(−x − z), c(u) = E (N(u, 4 s²))^+.
-        With c(u) = u^+ + c(−|u|) the hat function of the nodes is split off, so that a weight far
-        from x keeps its digits: a chain that climbs a barrier multiplies such weights.
+        Gauss quadrature of the density on every cell where the noise is wider than a cell, else
+        second differences in z of E (KBM(x) − z)^+ = c(x − z) − c(−x − z), c(u) = E (N(u, 4 s²))^+.
+        A weight far from x keeps its digits: a chain that climbs a barrier multiplies such weights.
         """
-        from scipy.special import erfcx
+        from scipy.special import erf, erfc, erfcx
+
+        scale = 2 * self.noise_std
+        x = np.atleast_1d(np.asarray(x, dtype=np.float64)) / scale
+        z, cell = self.grid / scale, self.grid[1] / scale
+        weights = np.zeros((len(x), len(z)))
+        if cell < 0.7:
+            for share, w in zip(*gauss_legendre(0.0, 1.0, 6), strict=True):
+                y = z[:-1] + cell * share
+                mass = w * cell * np.exp(-((x[:, None] - y) ** 2) / 2) * -np.expm1(
+                    -2 * x[:, None] * y)
+                weights[:, :-1] += (1 - share) * mass
+                weights[:, 1:] += share * mass
+            weights /= math.sqrt(2 * math.pi)
+            start, far = x / math.sqrt(2), z[-1] / math.sqrt(2)
+            weights[:, 0] += erfc(start)
+            weights[:, -1] += np.where(far - start > 0.5, erfc(far - start) - erfc(far + start),
+                                       erf(far + start) - erf(far - start)) / 2
+            return weights
 
         def tail(u: np.ndarray) -> np.ndarray:
-            """c(−u) for u >= 0."""
-            t = u / (2 * self.noise_std)
-            mills = math.sqrt(math.pi / 2) * erfcx(t / math.sqrt(2))
-            return (2 * self.noise_std / math.sqrt(2 * math.pi) * np.exp(-(t**2) / 2)
-                    * (1 - t * mills))
+            """c(−u) for u >= 0, so that c(u) = u^+ + tail(|u|)."""
+            mills = math.sqrt(math.pi / 2) * erfcx(u / math.sqrt(2))
+            return np.exp(-(u**2) / 2) * (1 - u * mills) / math.sqrt(2 * math.pi)
 
-        x, z = np.atleast_1d(np.asarray(x, dtype=np.float64))[:, None], self.grid
-        spacing = z[1] - z[0]
-        curve = tail(np.abs(x - z)) - tail(x + z)
-        weights = np.clip(1 - np.abs(x - z) / spacing, 0.0, None)
-        weights[:, 1:-1] += np.diff(curve, 2, axis=1) / spacing
-        weights[:, 0] += curve[:, 1] / spacing  # the curve is 0 at 0, and absorption keeps it so
-        weights[:, -1] += (curve[:, -2] - curve[:, -1]) / spacing  # the cap at R0
-        return weights
+        distance = np.abs(x[:, None] - z)
+        curve = tail(distance) - tail(x[:, None] + z)
+        weights += np.clip(1 - distance / cell, 0.0, None)  # without noise
+        weights[:, 1:-1] += np.diff(curve, 2, axis=1) / cell
+        weights[:, 0] += curve[:, 1] / cell  # the curve is 0 at 0, and absorption keeps it so
+        weights[:, -1] += (curve[:, -2] - curve[:, -1]) / cell  # the cap at R0
+        return np.maximum(weights, 0.0)
 
     @cached_property
     def _free_matrix(self) -> np.ndarray:
@@ -372,10 +395,12 @@ class ComparisonChain:
         """
         from scipy.special import log_ndtr
 
-        rho = 1 - self.eta * self.weight_decay
         n = np.arange(1, 20001)
+        decay = self.eta * self.weight_decay
+        with np.errstate(divide="ignore"):  # rho = 0
+            log_rho = np.log1p(-decay)
         # A geometric sum, which is n at rho = 1.
-        spread = (1 - rho ** (2 * n)) / (1 - rho**2)
+        spread = np.expm1(2 * n * log_rho) / np.expm1(2 * log_rho) if decay else n
         log_alpha = log_ndtr(-self.diameter / (2 * self.noise_std * np.sqrt(spread)))
         logs = np.log(n * self.diameter) - log_alpha
         best = int(logs.argmin())

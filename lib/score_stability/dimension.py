@@ -99,8 +99,9 @@ def two_nearest_neighbours(points: Any) -> TwoNN:
     rate d, so d̂ = (n − 1)/Σ log(r_2/r_1). The ratios of mutual neighbours are dependent: the
     standard error sums residuals over the C connected components of the nearest-neighbour graph,
     Var(1/d̂) = C/(C − 1) Σ_c (Σ_{i in c} (log(r_2/r_1) − 1/d̂))²/n²; residuals sum to zero, so one
-    component has no error to tell. The naive interval, which ignores this, is for comparison. Points with r_1 = 0 (duplicates) or r_1 = r_2 (ties of a lattice)
-    are dropped and counted: pass unscaled data, or rounding hides the ties.
+    component has no error to tell. The naive interval, which ignores this, is for comparison.
+    Points with r_1 = 0 (duplicates) or r_1 = r_2 (ties of a lattice) are dropped and counted:
+    pass unscaled data, or rounding hides the ties.
 
     Raises ``ValueError`` for fewer than three points, if none is left (all duplicated), or if all
     form one component.
@@ -129,7 +130,8 @@ def two_nearest_neighbours(points: Any) -> TwoNN:
     sums = np.bincount(cluster[keep], weights=logs - logs.mean(), minlength=count)
     error = dimension**2 * math.sqrt(clusters / (clusters - 1) * float(np.sum(sums**2))) / n
     naive = tuple(float(q) / (2 * logs.sum()) for q in stats.chi2.ppf((0.025, 0.975), 2 * n))
-    return TwoNN(Estimate(float(dimension), float(error), clusters - 1), n, size - n, naive)
+    estimate = Estimate(float(dimension), float(error), clusters - 1)
+    return TwoNN(estimate, n, size - n, naive)
 
 
 def levina_bickel(points: Any, neighbours: int) -> float:

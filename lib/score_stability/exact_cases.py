@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
+from scipy.special import expit
 
 from .quadrature import gauss_hermite, standard_normal
 
@@ -58,25 +59,32 @@ def two_point(number: int, snr: float, nodes: int = 4001) -> ExactCase:
     symmetry X_0 = +1 throughout: the sums run over n ~ Bin(N, ½) (fresh point), over 1 + Bin(N−1,
     ½) (a point of S) and over the N − 1 other points (replacing a −1 by +1).
 
-    Raises ``ValueError`` for number < 1 or snr that is not positive and finite.
+    With s = 1/(1 + e^(−2h)), r = 1 − s and D_n = n s + (N − n) r, nothing cancels: 1 − denoiser is
+    2 (N − n) r/D_n, a jump from n to n + 1 is 2 N s r/(D_n D_(n+1)), sech² h is 4 s r.
+
+    Raises ``ValueError`` for number < 1, for snr that is not positive and finite, or so large that
+    the nodes do not resolve a transition of width 1 in h.
     """
     if number < 1:
         raise ValueError(f"number must be at least 1; got {number}")
     if not (math.isfinite(snr) and snr > 0):
         raise ValueError(f"snr must be positive and finite; got {snr}")
-    z, weights = standard_normal(nodes)
-    h = snr + math.sqrt(snr) * z
+    root = math.sqrt(snr)
+    half_width = max(12.0, root + 2)  # the transition is at z = −√snr
+    z, weights = standard_normal(nodes, half_width)
+    if root * (z[1] - z[0]) > 0.45:  # error e^(−pi²/step)
+        raise ValueError(f"snr must be smaller, or nodes more: {nodes} do not resolve snr = {snr}")
+    h = np.clip(snr + root * z, -350, 350)[:, None]  # beyond, everything is below 1e-300
+    s, r = expit(2 * h), expit(-2 * h)
     n = np.arange(number + 1)
-    with np.errstate(divide="ignore"):
-        log_odds = 0.5 * (np.log(n) - np.log(number - n))
-    denoiser = np.tanh(h[:, None] + log_odds)
+    D = n * s + (number - n) * r
 
     def average(values: np.ndarray, trials: int) -> float:
         pmf = stats.binom.pmf(np.arange(trials + 1), trials, 0.5)
         return float(weights @ values @ (pmf / pmf.sum()))
 
-    loss = (denoiser - 1) ** 2
-    jump = np.diff(denoiser, axis=1) ** 2
+    loss = (2 * (number - n) * r / D) ** 2
+    jump = (2 * number * (s / D[:, 1:]) * (r / D[:, :-1])) ** 2
     # Replace −1 by +1 in a set with k pluses: seen from a plus of S with probability k/N, from a
     # minus with (N − k)/N. At −1 the jump k has by reflection the law of the jump N − 1 − k at +1.
     share = np.arange(number) / number
@@ -84,8 +92,8 @@ def two_point(number: int, snr: float, nodes: int = 4001) -> ExactCase:
         stability=0.5 * average(jump, number - 1),
         fresh_loss=average(loss, number),
         seen_loss=average(loss[:, 1:], number - 1),
-        score_error=average((denoiser - np.tanh(h)[:, None]) ** 2, number),
-        constant=float(weights @ np.cosh(np.clip(h, -350, 350)) ** -2.0),
+        score_error=average((2 * (2 * n - number) * s * (r / D)) ** 2, number),
+        constant=float(weights @ (4 * s * r)[:, 0]),
         move=0.5 * average(share * jump + (1 - share) * jump[:, ::-1], number - 1),
     )
 
@@ -104,7 +112,9 @@ def gaussian_mean(number: int, variance: float, *, mean_scale: float = 1.0,
     signal = dimension * mean_scale**2 * data_variance
     v = mean_scale**2 * data_variance + variance
     C, error = signal / (variance * v), signal / (number * v**2)
-    return ExactCase(2 * error / number, C + error, C - error, error, C, 2 * error / number)
+    # C − error, which cancels at number = 1.
+    seen = error * (mean_scale**2 * data_variance + (number - 1) * v) / variance
+    return ExactCase(2 * error / number, C + error, seen, error, C, 2 * error / number)
 
 
 def gaussian_affine(number: int, variance: float, *, mean_scale: float = 1.0,
@@ -130,14 +140,14 @@ def gaussian_affine(number: int, variance: float, *, mean_scale: float = 1.0,
         return mean, spread, mu**2 * spread + variance
 
     mean, spread, v = fit(x)
-    mean_i, _, v_i = fit(fresh)
-    sigma = math.sqrt(variance)
-    noise_part = (1 / sigma - sigma / v) ** 2
+    mean_i, spread_i, v_i = fit(fresh)
+    noise_part = mu**4 * spread**2 / (variance * v**2)  # (1/sigma − sigma/v)²
+    inverses = mu**4 * ((spread_i - spread) / (v * v_i)) ** 2  # (1/v − 1/v_i)²
     fresh_loss = noise_part + mu**2 * (1 + mean**2) / v**2
     seen_loss = noise_part + mu**2 * spread / v**2
-    stability = (variance * (1 / v - 1 / v_i) ** 2
+    stability = (variance * inverses
                  + mu**2 * ((fresh - mean) / v - (fresh - mean_i) / v_i) ** 2)
-    move = v * (1 / v - 1 / v_i) ** 2 + mu**2 * (mean - mean_i) ** 2 / v_i**2
+    move = v * inverses + mu**2 * (mean - mean_i) ** 2 / v_i**2
     C = mu**2 / (variance * (mu**2 + variance))
     L = float(np.sum(weight * fresh_loss))
     return ExactCase(float(np.sum(weight * stability)), L, float(np.sum(weight * seen_loss)),
