@@ -358,7 +358,7 @@ def test_two_point_in_digits(number, snr):
 def test_two_point_at_an_snr_beyond_the_window():
     case, finer = two_point(2, 600.0), two_point(2, 600.0, nodes=16001)
     assert case.constant == pytest.approx(finer.constant, rel=1e-10, abs=0)
-    assert case.seen_loss == pytest.approx(case.constant / 2, rel=1e-12, abs=0)
+    assert case.seen_loss == pytest.approx(case.constant / 2, rel=1e-10, abs=0)
     # C = e^(−snr/2) E' sech² h e^h, ∫ sech² h e^h dh = π, up to 1/snr.
     leading = math.exp(-300) * math.pi / math.sqrt(2 * math.pi * 600)
     assert case.constant == pytest.approx(leading, rel=5e-3, abs=0)
