@@ -29,7 +29,8 @@ ALLOWED = {
 }
 # The order within a part, or of equal numbers, is the processor's; for a value alone it is fine.
 ORDER = re.compile(r"partition\(|\btopk\(")
-ORDERED = {"memorisation": "distances.topk(2"}  # sorted; of duplicates any is the nearest
+# Sorted, of duplicates any is the nearest; a value alone.
+ORDERED = {"memorisation": "distances.topk(2", "dimension": "np.partition(minima"}
 SINGLE = re.compile(r"\.float\(\)|\.half\(\)|float32|float16")
 TORCH_DRAWS = re.compile(r"\btorch\.(?:randn?|randint|randperm|normal|bernoulli|multinomial)\(")
 
