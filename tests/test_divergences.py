@@ -4,6 +4,7 @@ import math
 import sys
 from types import SimpleNamespace
 
+import mpmath
 import numpy as np
 import pytest
 import torch
@@ -233,3 +234,135 @@ def test_densities_far_below_the_smallest_number_stay_in_log_space():
     assert np.exp(log_q[np.argmax(log_p)]) == 0.0
     assert kl(log_p, log_q, weights) == pytest.approx(300**2 / 2, rel=1e-9)
     assert total_variation(log_p, log_q, weights) == pytest.approx(1.0, abs=1e-9)
+
+
+# Right numbers or clear errors
+
+
+def exact_kl(mean_p, variance_p, mean_q, variance_q):
+    with mpmath.workdps(60):
+        m, p, n, q = map(mpmath.mpf, (mean_p, variance_p, mean_q, variance_q))
+        return (p / q - 1 - mpmath.log(p / q) + (m - n) ** 2 / q) / 2
+
+
+exponent = st.floats(-120, 120)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(mean=st.floats(-1e8, 1e8), shift=st.floats(-16, 8), scale=exponent, ratio=exponent,
+       near=st.floats(-17, 0), side=st.sampled_from([-1, 0, 1]))
+def test_gaussian_kl_has_all_its_digits(mean, shift, scale, ratio, near, side):
+    """Equal, nearly equal and extreme variances and means, against 60 digits."""
+    variance = 10**scale
+    others = (variance * 10**ratio, variance * (1 + side * 0.9 * 10**near))
+    for other in others:
+        for mean_q in (mean, mean + 10**shift):
+            expected = exact_kl(mean, variance, mean_q, other)
+            assert gaussian_kl(mean, variance, mean_q, other) == pytest.approx(
+                float(expected), rel=1e-9, abs=0)
+
+
+def test_gaussian_kl_refuses_what_has_no_number():
+    for mean in (math.nan, math.inf, -math.inf):
+        with pytest.raises(ValueError, match="means must be finite"):
+            gaussian_kl(mean, 1, mean, 1)
+    for variance in (math.nan, math.inf, -1.0, 0.0):
+        for pair in ((variance, 1.0), (1.0, variance)):
+            with pytest.raises(ValueError, match="variances must be positive and finite"):
+                gaussian_kl(0, pair[0], 0, pair[1])
+    assert gaussian_kl(0, 1e300, 0, 1e-300) == math.inf
+    assert gaussian_kl(1e300, 1, -1e300, 1) == math.inf
+
+
+@repeatable
+@given(surplus=st.floats(2e-6, 5), sign=st.sampled_from([-1, 1]))
+def test_laws_without_mass_one_are_refused(surplus, sign):
+    p = log_normal(0, 1)
+    wrong, name = p + sign * surplus, "mass" if sign > 0 else "mass 1"
+    for first, second in ((wrong, p), (p, wrong)):
+        for distance in (lambda a, b: total_variation(a, b, W),
+                         lambda a, b: wasserstein_1(a, b, X, W)):
+            with pytest.raises(ValueError, match=f"log_[pq] must have {name}"):
+                distance(first, second)
+    with pytest.raises(ValueError, match="log_p must have mass 1"):
+        kl(wrong, p, W)
+    if sign > 0:
+        with pytest.raises(ValueError, match="log_q must have mass at most 1"):
+            kl(p, wrong, W)
+    else:  # q may have mass elsewhere
+        assert kl(p, wrong, W) == pytest.approx(surplus, rel=1e-6)
+
+
+def test_wasserstein_looks_at_its_nodes():
+    p, q = log_normal(0, 1), log_normal(1, 1)
+    repeated = X.copy()
+    repeated[4000] = repeated[4001]
+    for nodes in (X[::-1], repeated, np.zeros_like(X)):
+        with pytest.raises(ValueError, match="nodes must be finite and increase"):
+            wasserstein_1(p, q, nodes, W)
+    for nodes in (3 * X, X / 3):
+        with pytest.raises(ValueError, match="weights must be those of a rule"):
+            wasserstein_1(p, q, nodes, W)
+
+
+@repeatable
+@given(centre, deviation, centre, deviation, centre, deviation)
+def test_metrics(m, s, other_m, other_s, third_m, third_s):
+    """Symmetry, triangle, data processing (a coarser grid of events), and the stated error."""
+    p, q, r = (log_normal(*pair) for pair in ((m, s), (other_m, other_s), (third_m, third_s)))
+    for distance in (lambda a, b: total_variation(a, b, W),
+                     lambda a, b: wasserstein_1(a, b, X, W)):
+        assert distance(p, q) == distance(q, p) and distance(p, p) == 0
+        assert distance(p, r) <= distance(p, q) + distance(q, r) + 1e-12
+    masses = [np.log(np.add.reduceat(W * np.exp(law), np.arange(0, X.size, 40)) + 1e-300)
+              for law in (p, q)]
+    one = np.ones_like(masses[0])
+    assert kl(*masses, one) <= kl(p, q, W) + 1e-12
+    assert total_variation(*masses, one) <= total_variation(p, q, W) + 1e-12
+    for distance in (kl, total_variation):
+        value, error = distance(p, q, W, with_error=True)
+        rough, rough_error = distance(p[::50], q[::50], 50 * W[::50], with_error=True)
+        assert error < 1e-4 and abs(value - rough) <= error + rough_error
+
+
+def plain_energy_distance(x, y):
+    def mean(a, b):
+        return math.fsum(math.dist(u, v) for u in a for v in b)
+    return (2 * mean(x, y) / (len(x) * len(y)) - mean(x, x) / (len(x) * (len(x) - 1))
+            - mean(y, y) / (len(y) * (len(y) - 1)))
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(seed=st.integers(0, 999), size=st.integers(2, 12), other=st.integers(2, 12),
+       d=st.sampled_from([1, 3, 15, 16, 40]), offset=st.sampled_from([0.0, 1e6]),
+       spread=st.sampled_from([1.0, 1e-5]), twins=st.booleans())
+def test_energy_distance_by_its_definition(seed, size, other, d, offset, spread, twins):
+    """Offsets, duplicates and tight clusters, where a product of matrices loses digits."""
+    generator = np.random.default_rng(seed)
+    x, y = (offset + spread * generator.standard_normal((n, d)) for n in (size, other))
+    x[: size // 2] += 1.0
+    if twins:
+        x[-1], y[-1] = x[0], x[0]
+    found, expected = energy_distance(x, y), plain_energy_distance(x, y)
+    assert found == pytest.approx(expected, rel=1e-9, abs=1e-9 * spread)
+    assert energy_distance(y, x) == pytest.approx(found, rel=1e-9, abs=1e-9 * spread)
+
+
+def test_energy_distance_in_blocks(monkeypatch):
+    from score_stability import divergences
+
+    generator = np.random.default_rng(7)
+    for d in (3, 20):
+        x, y = generator.standard_normal((90, d)), 1 + generator.standard_normal((70, d))
+        whole = energy_distance(x, y)
+        monkeypatch.setattr(divergences, "_BLOCK", 500)
+        assert energy_distance(x, y) == pytest.approx(whole, rel=1e-12)
+        monkeypatch.undo()
+
+
+@repeatable
+@given(seed=st.integers(0, 999), d=st.integers(1, 6), size=st.integers(2, 9),
+       scale=st.sampled_from([1e-3, 1.0, 1e5]))
+def test_frechet_distance_is_never_negative(seed, d, size, scale):
+    x = scale * np.random.default_rng(seed).standard_normal((size, d))
+    assert 0 <= frechet_distance(x, x, features="f") <= 1e-7 * scale**2

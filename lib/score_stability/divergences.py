@@ -27,42 +27,134 @@ def _vectors(**named: Any) -> list[np.ndarray]:
     return list(arrays.values())
 
 
-def kl(log_p: Any, log_q: Any, weights: Any, *, missing: float = 1e-6) -> float:
-    """KL(p || q) = Σ weights p (log p − log q), nats.
+def _mass(name: str, mass: np.ndarray, missing: float, least: bool = True) -> float:
+    total = float(mass.sum())
+    if total > 1 + missing or (least and total < 1 - missing):
+        raise ValueError(f"{name} must have mass {'' if least else 'at most '}1 on the nodes; got "
+                         f"{total:.10g}: widen the cover or refine it")
+    return total
 
-    Raises ``ValueError`` if more than ``missing`` of the mass of p lies outside the nodes: KL is
-    then decided by what is not there.
+
+def kl(log_p: Any, log_q: Any, weights: Any, *, missing: float = 1e-6, error: Any = 0.0,
+       with_error: bool = False) -> Any:
+    """KL(p || q) = Σ weights p (log p − log q), nats; ``with_error`` gives (KL, its error).
+
+    q may have less than mass 1 on the nodes of p. ``error`` is that of log p − log q, a number or
+    one per node. The error of KL is its mean under p, plus what every second node would change,
+    plus what the masses of p and q lack or exceed. Raises ``ValueError`` if more than ``missing``
+    of the mass of p lies outside the nodes (KL is then decided by what is not there), if q has
+    more mass than 1, and if KL is negative beyond its error.
     """
     log_p, log_q, weights = _vectors(log_p=log_p, log_q=log_q, weights=weights)
-    mass = weights * np.exp(log_p)
-    if abs(mass.sum() - 1) > missing:
-        raise ValueError(f"log_p must have mass 1 on the nodes; got {mass.sum():.10g}: widen the "
-                         "cover or refine it")
+    error = np.broadcast_to(np.asarray(error, dtype=np.float64), log_p.shape)
+    mass, other = weights * np.exp(log_p), weights * np.exp(log_q)
+    total = _mass("log_p", mass, missing)
+    total_q = _mass("log_q", other, missing + float(other @ np.minimum(error, 1.0)), least=False)
     here = mass > 0
-    return float(mass[here] @ (log_p[here] - log_q[here]))
+    terms = mass[here] * (log_p[here] - log_q[here])
+    value = float(mass[here] @ (log_p[here] - log_q[here]))
+    allowed = float(mass[here] @ error[here]) + _nodes_error(terms) + abs(total - 1)
+    # On common nodes only a surplus of mass makes KL negative.
+    if value < -allowed:
+        raise ValueError(f"log_q has mass {total_q:.10g} and KL = {value:.3g} is below 0 by more "
+                         f"than its error {allowed:.1g}: refine the nodes, or the law q itself")
+    return (value, allowed + max(total_q - 1, 0.0)) if with_error else value
 
 
-def total_variation(log_p: Any, log_q: Any, weights: Any) -> float:
-    """TV = ½ ∫|p − q|, between 0 and 1; the kinks of |p − q| cost an error of order spacing²."""
+def _nodes_error(terms: np.ndarray) -> float:
+    """What the sum would change with every second node, and rounding."""
+    return (abs(float(terms[::2].sum() - terms[1::2].sum()))
+            + 4e-16 * math.sqrt(terms.size) * float(np.abs(terms).sum()))
+
+
+def total_variation(log_p: Any, log_q: Any, weights: Any, *, missing: float = 1e-6,
+                    error: Any = 0.0, with_error: bool = False) -> Any:
+    """TV = ½ ∫|p − q|, between 0 and 1; ``with_error`` gives (TV, its error).
+
+    ``error`` is that of log p − log q, a number or one per node. The error of TV is half its mean
+    under p + q, plus weight |change of p − q|/12 where |p − q| has a kink, plus what the masses
+    lack. Raises ``ValueError`` unless p and q have mass 1 up to ``missing``.
+    """
     log_p, log_q, weights = _vectors(log_p=log_p, log_q=log_q, weights=weights)
-    return 0.5 * float(weights @ np.abs(np.exp(log_p) - np.exp(log_q)))
+    error = np.broadcast_to(np.asarray(error, dtype=np.float64), log_p.shape)
+    p, q = np.exp(log_p), np.exp(log_q)
+    slack = missing + float(weights @ ((p + q) * np.minimum(error, 1.0)))
+    lacks = sum(abs(_mass(name, weights * density, slack) - 1)
+                for name, density in (("log_p", p), ("log_q", q)))
+    gap = p - q
+    value = 0.5 * float(weights @ np.abs(gap))
+    if not with_error:
+        return value
+    kinks = np.abs(np.diff(gap)) * (gap[1:] * gap[:-1] < 0) * np.maximum(weights[1:], weights[:-1])
+    return value, (0.5 * float(weights @ ((p + q) * np.minimum(error, 1.0))) + lacks
+                   + float(kinks.sum()) / 12 + _nodes_error(weights * gap))
 
 
-def wasserstein_1(log_p: Any, log_q: Any, nodes: Any, weights: Any) -> float:
-    """W_1 = ∫|F − G|, F and G the distribution functions, on increasing nodes."""
+def wasserstein_1(log_p: Any, log_q: Any, nodes: Any, weights: Any, *,
+                  missing: float = 1e-6) -> float:
+    """W_1 = ∫|F − G|, F and G the distribution functions, on increasing nodes.
+
+    Raises ``ValueError`` unless the nodes increase, each weight is the part of the line that
+    belongs to its node, and p and q have mass 1 up to ``missing``.
+    """
     log_p, log_q, nodes, weights = _vectors(log_p=log_p, log_q=log_q, nodes=nodes, weights=weights)
-    gap = weights * (np.exp(log_p) - np.exp(log_q))
+    if not (np.isfinite(nodes).all() and (np.diff(nodes) > 0).all()):
+        raise ValueError("nodes must be finite and increase")
+    share = weights[1:-1] / (0.5 * (nodes[2:] - nodes[:-2]))
+    if not ((share > 0.5) & (share < 2)).all():
+        raise ValueError("weights must be those of a rule on the nodes: about half the distance "
+                         "between the neighbours of each")
+    p, q = np.exp(log_p), np.exp(log_q)
+    for name, density in (("log_p", p), ("log_q", q)):
+        _mass(name, weights * density, missing)
+    gap = weights * (p - q)
     # The distribution function at a node counts half of the node's own mass.
     return float(weights @ np.abs(np.cumsum(gap) - 0.5 * gap))
+
+
+_BLOCK = 2**19  # distances held at once, 4 MB
+_PRODUCT = 16  # from this dimension on one product of matrices is faster than differences
+
+
+def _distances(x: np.ndarray, y: np.ndarray, pairs: np.ndarray | None) -> np.ndarray:
+    """|x_i − y_j|; only where ``pairs``, if given, the others are of no use."""
+    from scipy.spatial.distance import cdist
+
+    if x.shape[1] < _PRODUCT:
+        return cdist(x, y)
+    squares = np.add.outer((x**2).sum(1), (y**2).sum(1))
+    floor = 1e-3 * squares
+    squares -= 2 * (x @ y.T)
+    # Points much nearer to each other than to the centre would lose digits.
+    near = squares < floor if pairs is None else (squares < floor) & pairs
+    rows = near.any(1)
+    distances = np.sqrt(np.maximum(squares, 0.0, out=squares), out=squares)
+    if rows.any():
+        distances[rows] = cdist(x[rows], y)
+    return distances
+
+
+def _mean_distance(x: np.ndarray, y: np.ndarray | None = None) -> float:
+    """Mean of |x_i − y_j| over all pairs; of |x_i − x_j| over i < j without y."""
+    total, other = 0.0, x if y is None else y
+    rows = max(1, _BLOCK // len(other))
+    for start in range(0, len(x), rows):
+        part = x[start:start + rows]
+        if y is not None:
+            total += float(_distances(part, y, None).sum())
+            continue
+        later = np.triu(np.ones((len(part), len(x) - start), dtype=bool), 1)
+        total += float(_distances(part, x[start:], later)[later].sum())
+    return total / (len(x) * len(other) if y is not None else len(x) * (len(x) - 1) / 2)
 
 
 def energy_distance(x: Any, y: Any, *, pairs: int | None = None,
                     generator: np.random.Generator | None = None) -> float:
     """2E|X − Y| − E|X − X'| − E|Y − Y'| from samples ``(M, d)`` and ``(M', d)``: unbiased.
 
-    A U-statistic: it can be negative where the laws agree. With ``pairs`` each expectation is the
-    mean over that many pairs with indices drawn i.i.d. (of different points); cost pairs × d
-    instead of M².
+    A U-statistic: it can be negative where the laws agree. All M M' distances are computed, a few
+    megabytes of them at a time. With ``pairs`` each expectation is the mean over that many pairs
+    with indices drawn i.i.d. (of different points); cost and memory pairs × d instead.
     """
     x, y = (np.asarray(value, dtype=np.float64) for value in (x, y))
     for name, value in (("x", x), ("y", y)):
@@ -72,9 +164,10 @@ def energy_distance(x: Any, y: Any, *, pairs: int | None = None,
     if x.shape[1] != y.shape[1]:
         raise ValueError(f"y must have the dimension of x, {x.shape[1]}; got {y.shape[1]}")
     if pairs is None:
-        from scipy.spatial.distance import cdist, pdist
-
-        return float(2 * cdist(x, y).mean() - pdist(x).mean() - pdist(y).mean())
+        if x.shape[1] >= _PRODUCT:
+            centre = (x.sum(0) + y.sum(0)) / (len(x) + len(y))
+            x, y = x - centre, y - centre
+        return 2 * _mean_distance(x, y) - _mean_distance(x) - _mean_distance(y)
     if pairs < 1:
         raise ValueError(f"pairs must be at least 1; got {pairs}")
     if not isinstance(generator, np.random.Generator):
@@ -92,18 +185,35 @@ def energy_distance(x: Any, y: Any, *, pairs: int | None = None,
 
 
 def gaussian_kl(mean_p: float, variance_p: float, mean_q: float, variance_q: float) -> float:
-    """KL(N(mean_p, variance_p) || N(mean_q, variance_q)) on the line, nats."""
-    if not (variance_p > 0 and variance_q > 0):
-        raise ValueError(f"variances must be positive; got {variance_p}, {variance_q}")
-    ratio = variance_p / variance_q
-    return 0.5 * (ratio - 1 - math.log(ratio) + (mean_p - mean_q) ** 2 / variance_q)
+    """KL(N(mean_p, variance_p) || N(mean_q, variance_q)) on the line, nats.
+
+    ½ (x − log(1 + x) + (mean_p − mean_q)²/variance_q), x = variance_p/variance_q − 1; right to
+    rounding for nearly equal laws, ``inf`` beyond the largest float. Raises ``ValueError`` unless
+    the means are finite and the variances positive and finite.
+    """
+    mean_p, variance_p, mean_q, variance_q = map(float, (mean_p, variance_p, mean_q, variance_q))
+    if not (math.isfinite(mean_p) and math.isfinite(mean_q)):
+        raise ValueError(f"means must be finite; got {mean_p}, {mean_q}")
+    if not (0 < variance_p < math.inf and 0 < variance_q < math.inf):
+        raise ValueError(f"variances must be positive and finite; got {variance_p}, {variance_q}")
+    excess = (variance_p - variance_q) / variance_q
+    if abs(excess) < 0.5:
+        # x − log(1 + x) with log(1 + x) = 2 artanh s: the terms of first order cancel by hand.
+        s = excess / (2 + excess)
+        series = sum(s**(2 * k) / (2 * k + 3) for k in range(14))
+        widths = 2 * s * s * (1 / (1 - s) - s * series)
+    else:
+        widths = excess - (math.log(variance_p) - math.log(variance_q))
+    shift = (0.5 * mean_p - 0.5 * mean_q) / math.sqrt(variance_q)
+    return 0.5 * widths + 2 * shift * shift
 
 
 def frechet_distance(x: Any, y: Any, *, features: str) -> float:
     """|m_x − m_y|² + tr(S_x + S_y − 2 (S_x S_y)^½): squared W_2 of the Gaussians fitted to x, y.
 
     ``features`` names the space of x and y ``(M, d)`` ("pixels", "PCA 30", …): a Fréchet distance
-    is a number only together with that name, and FID means Inception features.
+    is a number only together with that name, and FID means Inception features. What rounding
+    leaves below 0 is cut.
     """
     if not (isinstance(features, str) and features):
         raise ValueError("features must name the space the distance is taken in")
@@ -123,7 +233,8 @@ def frechet_distance(x: Any, y: Any, *, features: str) -> float:
         values, vectors = np.linalg.eigh(S)
         roots.append((vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T)
     cross = np.linalg.svd(roots[0] @ roots[1], compute_uv=False).sum()
-    return float(np.sum((m_x - m_y) ** 2) + np.trace(S_x) + np.trace(S_y) - 2 * cross)
+    value = float(np.sum((m_x - m_y) ** 2) + np.trace(S_x) + np.trace(S_y) - 2 * cross)
+    return max(value, 0.0)
 
 
 def frechet_of_images(images: Any, reference: Any, extractor: Callable[[Any], Any], *,

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ import torch
 from . import divergences
 from .empirical import EmpiricalScore
 from .process import OrnsteinUhlenbeck
+from .quadrature import trapezoid_error
 from .sampling import Scheme, Score, Step, TwoStageStep, euler_maruyama, step_pairs, steps_of
 
 # Sources e^-36 below the largest contribution to a target are left out: 2e-16 each.
@@ -29,6 +31,12 @@ _CUT = 36.0
 _BLOCK = 16  # neighbouring targets that share one window of sources
 _PAD = 9.0  # standard deviations kept on each side
 _ENTRIES = 2**21  # kernel entries held at once
+_TOLERANCE = 1e-5  # mean relative error of a step's rule beyond which its nodes are doubled
+_RIPPLE, _BEND = 2e-3, 5e-2  # contradiction of values and slopes of a map that doubles the nodes
+# (−1)^j and the real and imaginary part of i^j
+_TURNS = np.array([[1.0, -1, 1, -1], [1, 0, -1, 0], [0, 1, 0, -1]])
+_ROUNDING = 3e-14  # relative error that a step adds in any case
+_MOST = 2**16  # nodes of a step beyond which they are not
 
 
 class Start(NamedTuple):
@@ -67,12 +75,15 @@ def _log_density(law: Any, y: np.ndarray, t: float) -> np.ndarray:
 class Law:
     """A density on the line as log density at nodes, with the weights of a quadrature rule.
 
-    ∫ f ≈ Σ weights f(nodes), so E f(Y) ≈ Σ weights exp(log_density) f(nodes).
+    ∫ f ≈ Σ weights f(nodes), so E f(Y) ≈ Σ weights exp(log_density) f(nodes). ``error`` estimates
+    the error of the log density at each node: what the steps' quadratures make of it, each tried
+    on parts of its nodes and carried on through the steps.
     """
 
     nodes: np.ndarray
     weights: np.ndarray
     log_density: np.ndarray
+    error: np.ndarray
 
     @property
     def density(self) -> np.ndarray:
@@ -105,13 +116,30 @@ class Law:
                              "widen cover")
         return CubicSpline(self.nodes, self.log_density)(x)
 
+    def error_at(self, x: Any) -> np.ndarray:
+        """The error of ``at(x)``: that of the law, and of interpolation.
+
+        Interpolation is tried with every second node on those between them, and has an error of
+        fourth order.
+        """
+        from scipy.interpolate import CubicSpline
+
+        last = self.nodes.size - 1 - self.nodes.size % 2
+        left_out = np.zeros_like(self.nodes)
+        tried = slice(1, last, 2)
+        left_out[tried] = np.abs(CubicSpline(self.nodes[::2], self.log_density[::2])(
+            self.nodes[tried]) - self.log_density[tried]) / 8
+        left_out[1:-1] = np.maximum(left_out[1:-1], np.maximum(left_out[2:], left_out[:-2]))
+        return np.interp(x, self.nodes, self.error + left_out)
+
 
 def score_and_slope(score: Score) -> Callable[[np.ndarray, float], tuple[np.ndarray, np.ndarray]]:
     """(y, t) -> (s, ds/dy), all ``(n,)``: in closed form for an empirical score.
 
     s' = −1/sigma² + mu² Var_w(x_i)/sigma⁴ there; otherwise an eighth-order difference with steps
     sigma_t/200 (sigma_t from the score's ``process`` if it has one, else min(√(2t), 1)), relative
-    error about 1e-12 where the score is smooth at that scale.
+    error about 1e-12 where the score is smooth at that scale, and up to 512 times smaller steps
+    where it is not.
     """
     if isinstance(score, EmpiricalScore):
         data, process = score.data.numpy(), score.process
@@ -143,17 +171,23 @@ def score_and_slope(score: Score) -> Callable[[np.ndarray, float], tuple[np.ndar
     process = getattr(score, "process", None) or getattr(
         getattr(score, "__self__", None), "process", None)
     offsets = np.array([-4, -3, -2, -1, 0, 1, 2, 3, 4])
-    coefficients = np.array([1 / 280, -4 / 105, 1 / 5, -4 / 5, 0, 4 / 5, -1 / 5, 4 / 105, -1 / 280])
+    eighth = np.array([1 / 280, -4 / 105, 1 / 5, -4 / 5, 0, 4 / 5, -1 / 5, 4 / 105, -1 / 280])
+    fourth = np.array([1 / 24, 0, -1 / 3, 0, 0, 0, 1 / 3, 0, -1 / 24])
 
-    def differences(y: np.ndarray, t: float) -> tuple[np.ndarray, np.ndarray]:
+    def differences(y: np.ndarray, t: float, shrink: int = 3) -> tuple[np.ndarray, np.ndarray]:
         sigma = math.sqrt(process.variance(t) if process is not None else min(2 * t, 1.0))
-        h = sigma / 200
+        h = sigma / 200 / 8 ** (3 - shrink)
         points = (y[:, None] + h * offsets).reshape(-1, 1)
         values = score(torch.from_numpy(points), t)
         if tuple(values.shape) != points.shape:
             raise ValueError(f"score must return shape {points.shape}; got {tuple(values.shape)}")
         values = values.detach().numpy().reshape(-1, 9)
-        return values[:, 4], values @ coefficients / h
+        at, slope = values[:, 4], values @ eighth / h
+        # An order lower at twice the step: where the two differ, the score turns within h.
+        rough = np.abs(slope - values @ fourth / h) > 1e-5 * np.maximum(np.abs(slope), sigma**-2)
+        if shrink and rough.any():
+            slope[rough] = differences(y[rough], t, shrink - 1)[1]
+        return at, slope
 
     return differences
 
@@ -211,19 +245,28 @@ def _invert(function: Any, targets: np.ndarray, table: np.ndarray, values: np.nd
 
 
 def _log_convolve(targets: np.ndarray, centres: np.ndarray, log_weights: np.ndarray,
-                  v: float) -> np.ndarray:
+                  error: np.ndarray, v: float, order: float) -> tuple[np.ndarray, ...]:
     """log Σ_j exp(log_weights_j) N(target_i; centre_j, v) for increasing targets.
+
+    Also, at every 16th target and its index, the error of the sum as a trapezoid rule in j
+    (``trapezoid_error`` with ``order``) and the mean of ``error``, that of the log weights.
 
     For centres in increasing order the sources that matter to a target, those within e^-36 of the
     largest, move to the right with the target: if j < j' and j' outweighs j at one target, it
     does so at every target further right. So the windows of every 16th target bracket all others,
     and the kernel is banded without any assumption on tails.
     """
+    # What is summed at one target of each block to see how good the rule is.
+    table = np.empty((4, centres.size))
+    for k in range(4):
+        table[:3, k::4] = _TURNS[:, k:k + 1]
+    table[3] = error
     if (np.diff(centres) < 0).any():
-        order = np.argsort(centres, kind="stable")
-        centres, log_weights = centres[order], log_weights[order]
+        rising = np.argsort(centres, kind="stable")
+        centres, log_weights, table = centres[rising], log_weights[rising], table[:, rising]
     finite = log_weights > -np.inf
-    centres, log_weights = centres[finite], log_weights[finite]
+    if not finite.all():
+        centres, log_weights, table = centres[finite], log_weights[finite], table[:, finite]
     scale = 1.0 / math.sqrt(2 * v)
     y, z, n = targets * scale, centres * scale, centres.size
     anchors = np.append(np.arange(0, y.size, _BLOCK), y.size - 1)
@@ -249,13 +292,14 @@ def _log_convolve(targets: np.ndarray, centres: np.ndarray, log_weights: np.ndar
     blocks = blocks - origin
     left = np.stack((2 * blocks, np.ones_like(blocks), -(blocks**2) - reference), 2)
     out = np.empty_like(blocks)
-    order = np.argsort(width, kind="stable")  # blocks of similar width are computed together
-    sorted_width, position = width[order], 0
-    while position < order.size:
+    middle = np.zeros((len(blocks), int(width.max())))
+    similar = np.argsort(width, kind="stable")  # blocks of similar width are computed together
+    sorted_width, position = width[similar], 0
+    while position < similar.size:
         limit = 1.2 * sorted_width[position] + 16
         stop = min(int(np.searchsorted(sorted_width, limit, side="right")),
                    position + max(1, int(_ENTRIES // (_BLOCK * limit))))
-        group, length = order[position:stop], sorted_width[stop - 1]
+        group, length = similar[position:stop], sorted_width[stop - 1]
         position = stop
         offsets = np.arange(length)
         index = np.minimum(low[group][:, None] + offsets, n - 1)
@@ -266,13 +310,37 @@ def _log_convolve(targets: np.ndarray, centres: np.ndarray, log_weights: np.ndar
         np.maximum(exponent, -100.0, out=exponent)
         np.exp(exponent, out=exponent)
         out[group] = np.log(exponent.sum(2))
-    result = (out + reference).reshape(-1)[:y.size]
-    return result - 0.5 * math.log(2 * math.pi * v)
+        middle[group, :length] = exponent[:, _BLOCK // 2]
+    result = (out + reference).reshape(-1)[:y.size] - 0.5 * math.log(2 * math.pi * v)
+    index = np.minimum(low[:, None] + np.arange(middle.shape[1]), n - 1)
+    sums = np.einsum("bj,kbj->kb", middle, table[:, index]) / middle.sum(1)
+    rule = trapezoid_error(np.abs(sums[0]), np.hypot(sums[1], sums[2]), order)
+    return result, np.minimum(anchors[:-1] + _BLOCK // 2, y.size - 1), rule, sums[3]
 
 
 def _rule(function: Any, low: float, high: float, before: float, after: float,
           resolution: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Nodes, weights and m(nodes) of the trapezoid rule for ∫ q(y) N(· ; m(y), after²) dy."""
+    y, weights, m, unseen = _nodes(function, low, high, before, after, resolution)
+    # A ripple that fills the line is seen at many nodes, a single bend at a few.
+    worst = unseen.max()
+    if (worst > _BEND or (worst > _RIPPLE and np.mean(unseen > _RIPPLE) > 0.05)) and y.size < _MOST:
+        return _rule(function, low, high, before, after, resolution / 2)
+    return y, weights, m
+
+
+def _simpson_defect(values: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+    """|Change of the values over two nodes − Simpson's integral of their slopes, per node|.
+
+    A map that turns between the nodes may not show in sums over them, where they fall into step
+    with it; but its values and its slopes contradict each other.
+    """
+    return np.abs(values[2:] - values[:-2] - (slopes[:-2] + 4 * slopes[1:-1] + slopes[2:]) / 3)
+
+
+def _nodes(function: Any, low: float, high: float, before: float, after: float,
+           resolution: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """``_rule`` without its check, and how far values and slopes of the map disagree."""
     # Wide steps need few nodes; a few more cost nothing there.
     spacing = min(resolution * before, (high - low) / 200)
     y = low + spacing * np.arange(math.ceil((high - low) / spacing) + 1)
@@ -280,11 +348,12 @@ def _rule(function: Any, low: float, high: float, before: float, after: float,
     steepest = float(np.abs(slope).max())
     # Equal steps do where the map is nowhere steep.
     if steepest * before <= 1.33 * after:
-        return y, np.full(y.size, spacing), m
+        return y, np.full(y.size, spacing), m, _simpson_defect(m, spacing * slope) / after
     if slope.min() <= 0:
         spacing = resolution / math.hypot(1 / before, steepest / after)
         y = low + spacing * np.arange(math.ceil((high - low) / spacing) + 1)
-        return y, np.full(y.size, spacing), function(y)[0]
+        m, slope = function(y)
+        return y, np.full(y.size, spacing), m, _simpson_defect(m, spacing * slope) / after
 
     def xi(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         m, slope = function(y)
@@ -294,7 +363,9 @@ def _rule(function: Any, low: float, high: float, before: float, after: float,
     spacing = 0.7 * resolution  # a bent map needs more nodes than a straight one
     targets = values[0] + spacing * np.arange(1, math.floor((values[-1] - values[0]) / spacing))
     y, value, slope = _invert(xi, targets, y, values, slopes)
-    return y, spacing / slope, after * (value - y / before)
+    weights = spacing / slope
+    unseen = _simpson_defect(y, weights) / (y[2:] - y[:-2])
+    return y, weights, after * (value - y / before), unseen
 
 
 def sampler_law(score: Score, process: OrnsteinUhlenbeck, times: Any, start: Start, *,
@@ -303,12 +374,13 @@ def sampler_law(score: Score, process: OrnsteinUhlenbeck, times: Any, start: Sta
                 path: bool = False) -> Law | list[Law]:
     """The law of the sampler's output on the line; with ``path=True`` the laws of Y_0 … Y_K.
 
-    Every log density is right relative to itself on at least ``cover`` = (low, high). Noisy
-    schemes: nodes of each step at ``resolution`` widths of its integrand; the output is tabulated
-    ``refine`` times finer than its last noise. Relative error of a KL divergence for 40 points:
-    1e-8 at eps >= 0.01 and kappa < 1, 1e-6 at kappa = 6, 1e-5 at eps = 1e-3; halve ``resolution``
-    and double ``refine`` to see it, and see ``Law.mass_defect``. Deterministic schemes: exact
-    inversion at nodes √(variance at the last time)/(2 refine) apart.
+    Every log density is meant to be right relative to itself on ``cover`` = (low, high);
+    ``Law.error`` says how right it is. Noisy schemes: nodes of each step at ``resolution`` widths
+    of its integrand, and closer, halving by halving, where values and slopes of the step's map
+    contradict each other or the mean error of a step is above 1e-5; the output is tabulated
+    ``refine`` times finer than its last noise. Smaller ``resolution`` and larger ``refine`` make
+    the error smaller; see ``Law.mass_defect`` too. Deterministic schemes: exact inversion at nodes
+    √(variance at the last time)/(2 refine) apart.
 
     Raises ``ValueError`` for wrong times, cover, resolution or start variance, for a scheme that
     needs the score at the last time (unless ``score_at_end``), for a scheme with and without noise
@@ -340,31 +412,59 @@ def _stochastic(steps: Any, slope_score: Any, process: OrnsteinUhlenbeck, start:
     before = math.sqrt(start.variance)
     low = min(start.mean - _PAD * before, cover[0])
     high = max(start.mean + _PAD * before, cover[1])
-    density: Callable[[np.ndarray], np.ndarray] = start.log
+
+    def density(y: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return start.log(y), np.zeros_like(y)
+
     laws = []
     for a, b, step in steps:
         after = math.sqrt(step.v)
         function = _step_map(step, slope_score, a, b)
         y, weights, centres = _rule(function, low, high, before, after, resolution)
-        log_q = density(y)
+        log_q, error = density(y, weights)
         if path:
-            laws.append(Law(y, weights, log_q))
+            laws.append(Law(y, weights, log_q, error))
         log_weights = log_q + np.log(weights)
         live = centres[log_weights > log_weights.max() - 50.0]
+        density = _Output(function, density, (low, high, before, after), resolution,
+                          weights, (centres, log_weights, error))
         # Tails of the output come from sources nearly as far out, hence the margin of the cover.
         margin = 6.0 * math.sqrt(process.variance(b))
         low = min(live.min() - _PAD * after, cover[0] - margin)
         high = max(live.max() + _PAD * after, cover[1] + margin)
-
-        def density(y: np.ndarray, centres: np.ndarray = centres,
-                    log_weights: np.ndarray = log_weights, v: float = step.v) -> np.ndarray:
-            return _log_convolve(y, centres, log_weights, v)
-
         before = after
     nodes, spacing = np.linspace(low, high, 2 + math.ceil(refine * (high - low) / before),
                                  retstep=True)
-    law = Law(nodes, np.full(nodes.size, spacing), density(nodes))
+    weights = np.full(nodes.size, spacing)
+    law = Law(nodes, weights, *density(nodes, weights))
     return [*laws, law] if path else law
+
+
+class _Output:
+    """The density after a noisy step: (nodes, weights) -> its logarithm, and the error of that.
+
+    Where the step's rule turns out to be too coarse for these nodes its spacing is halved.
+    """
+
+    def __init__(self, function: Any, before: Any, window: tuple[float, float, float, float],
+                 resolution: float, weights: np.ndarray, sources: Any) -> None:
+        self.function, self.before, self.window = function, before, window
+        self.resolution, self.weights, self.sources = resolution, weights, sources
+
+    def __call__(self, y: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        variance = self.window[3]**2
+        while True:
+            # Equal steps leave a nearly Gaussian integrand; bent maps have poles beside the line.
+            order = 2.0 if np.ptp(self.weights) > 0 else 4.0
+            log_q, some, rule, inherited = _log_convolve(y, *self.sources, variance, order)
+            mass = weights[some] * np.exp(log_q[some])
+            if mass @ rule <= _TOLERANCE * mass.sum() or self.weights.size >= _MOST:
+                error = np.log(rule + inherited + _ROUNDING)
+                return log_q, np.exp(np.interp(y, y[some], error))
+            self.resolution /= 2
+            nodes, self.weights, centres = _rule(self.function, *self.window, self.resolution)
+            log_before, error = self.before(nodes, self.weights)
+            self.sources = centres, log_before + np.log(self.weights), error
 
 
 def _deterministic(steps: Any, slope_score: Any, process: OrnsteinUhlenbeck, start: Start,
@@ -396,7 +496,8 @@ def _deterministic(steps: Any, slope_score: Any, process: OrnsteinUhlenbeck, sta
                              "use a smaller kappa")
         y, _, slope = _invert(function, y, table, values, slopes)
         log_slopes += np.log(slope)
-    return Law(nodes, np.full(nodes.size, spacing), start.log(y) - log_slopes)
+    return Law(nodes, np.full(nodes.size, spacing), start.log(y) - log_slopes,
+               np.full(nodes.size, _ROUNDING * len(steps)))
 
 
 # ------------------------------------------------------------------------------------------------
@@ -409,16 +510,21 @@ def divergences_from(target: Any, t: float, law: Law) -> dict[str, float]:
     t = 0 stands for the data law itself (evaluated at t = 1e-12; it needs a density).
     """
     log_p = _log_density(target, law.nodes, t if t > 0 else 1e-12)
-    return {"kl": divergences.kl(log_p, law.log_density, law.weights),
-            "reverse_kl": divergences.kl(law.log_density, log_p, law.weights, missing=1e-4),
-            "tv": divergences.total_variation(log_p, law.log_density, law.weights),
-            "w1": divergences.wasserstein_1(log_p, law.log_density, law.nodes, law.weights)}
+    common = dict(weights=law.weights, missing=1e-4)
+    return {"kl": divergences.kl(log_p, law.log_density, law.weights, error=law.error),
+            "reverse_kl": divergences.kl(law.log_density, log_p, error=law.error, **common),
+            "tv": divergences.total_variation(log_p, law.log_density, error=law.error, **common),
+            "w1": divergences.wasserstein_1(log_p, law.log_density, law.nodes, **common)}
 
 
-def kl_from(target: Any, t: float, law: Law) -> float:
-    """KL(p_t || law), nats; t = 0 stands for the data law itself."""
+def kl_from(target: Any, t: float, law: Law, *, with_error: bool = False) -> Any:
+    """KL(p_t || law), nats; t = 0 stands for the data law itself.
+
+    ``with_error`` gives (KL, its error). Raises ``ValueError`` if KL is negative beyond its error.
+    """
     log_p = _log_density(target, law.nodes, t if t > 0 else 1e-12)
-    return divergences.kl(log_p, law.log_density, law.weights)
+    return divergences.kl(log_p, law.log_density, law.weights, error=law.error,
+                          with_error=with_error)
 
 
 def kl_at(target: Any, other: Any, t: float) -> float:
@@ -464,12 +570,20 @@ def score_term(target: Any, score: Score, times: Any) -> float:
 
 def _squared_error(target: Any, score: Score, t: float) -> tuple[float, float, float]:
     """E|e|², E<e, s> and E<e, X> at time t, e = score − s, for a target on the line."""
+    x, weights, truth = _true_score(target, float(t))
+    error = score(torch.from_numpy(x.copy())[:, None], t).numpy()[:, 0] - truth
+    return float(weights @ error**2), float(weights @ (error * truth)), float(weights @ (error * x))
+
+
+@lru_cache(maxsize=128)
+def _true_score(target: Any, t: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Nodes, weights and the true score there: the same for every data set of a sweep."""
     # An empirical score turns within sigma_t²/(distance of two data): nodes sigma_t/16 apart.
     x, weights = target.line_rule(t, math.sqrt(target.process.variance(t)) / 16)
-    points = torch.from_numpy(x)[:, None]
-    truth = target.score(points, t).numpy()[:, 0]
-    error = score(points, t).numpy()[:, 0] - truth
-    return float(weights @ error**2), float(weights @ (error * truth)), float(weights @ (error * x))
+    truth = target.score(torch.from_numpy(x)[:, None], t).numpy()[:, 0]
+    for values in (x, weights, truth):
+        values.flags.writeable = False
+    return x, weights, truth
 
 
 def discretisation_term(target: Any, times: Any, scheme: Scheme = euler_maruyama) -> float:
@@ -662,15 +776,27 @@ def jacobian_tv_bound(score: Score, other: Score, process: OrnsteinUhlenbeck, ti
     return total
 
 
-def tv_between(law: Law, other: Law) -> float:
-    """TV of two laws with different nodes, on a common grid of their overlap."""
+def tv_between(law: Law, other: Law, *, with_error: bool = False) -> Any:
+    """TV of two laws with different nodes, on a common grid of their overlap.
+
+    ``with_error`` gives (TV, its error): the errors of both laws, of interpolation and of the grid.
+    Raises ``ValueError`` if a law has mass outside the other's nodes.
+    """
     low, high = max(law.nodes[0], other.nodes[0]), min(law.nodes[-1], other.nodes[-1])
+    if not low < high:
+        raise ValueError("law and other must have nodes in common: widen their cover")
     grid, spacing = np.linspace(low, high, 2 * max(law.nodes.size, other.nodes.size), retstep=True)
-    return divergences.total_variation(law.at(grid), other.at(grid),
-                                       np.full(grid.size, spacing))
+    error = law.error_at(grid) + other.error_at(grid) if with_error else 0.0
+    return divergences.total_variation(law.at(grid), other.at(grid), np.full(grid.size, spacing),
+                                       error=error, with_error=with_error)
 
 
-def kl_between(law: Law, other: Law) -> float:
-    """KL(law || other), the second interpolated (its nodes must cover those that carry mass)."""
+def kl_between(law: Law, other: Law, *, with_error: bool = False) -> Any:
+    """KL(law || other), the second interpolated (its nodes must cover those that carry mass).
+
+    ``with_error`` gives (KL, its error). Raises ``ValueError`` if KL is negative beyond its error.
+    """
     here = (law.nodes >= other.nodes[0]) & (law.nodes <= other.nodes[-1])
-    return divergences.kl(law.log_density[here], other.at(law.nodes[here]), law.weights[here])
+    nodes = law.nodes[here]
+    return divergences.kl(law.log_density[here], other.at(nodes), law.weights[here],
+                          error=law.error[here] + other.error_at(nodes), with_error=with_error)

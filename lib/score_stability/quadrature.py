@@ -48,3 +48,20 @@ def gauss_legendre(start: float, end: float, nodes: int = 400) -> tuple[np.ndarr
 def _legendre(nodes: int) -> tuple[np.ndarray, np.ndarray]:
     # An eigenvalue problem of this size: a sweep over times asks for it again and again.
     return np.polynomial.legendre.leggauss(nodes)
+
+
+def trapezoid_error(half: np.ndarray, quarter: np.ndarray, order: float = 2.0) -> np.ndarray:
+    """Relative error of trapezoid sums Σ_j f_j that lie side by side, ``(n,)``.
+
+    ``half`` = |Σ (−1)^j f_j|/Σ |f_j|, ``quarter`` = |Σ i^j f_j|/Σ |f_j|, both ``(n,)``. The error
+    of a trapezoid rule is the Fourier coefficient a_1 of the integrand at the frequency of the
+    nodes, and these are those at half and at a quarter of it. How fast they fall is carried on
+    once, a_1 = a_2^r with r = log a_2/log a_4 between 1 and ``order``: 2 where the integrand is
+    analytic in a strip, 4 for a Gaussian. No fall, no claim. ``half`` is taken as the largest of
+    three neighbours, because its phase is not known. Source: Trefethen and Weideman 2014.
+    """
+    log_half, log_quarter = np.log(np.minimum(np.maximum((half, quarter), 1e-300), 1 - 1e-16))
+    widest = log_half.copy()
+    np.maximum(widest[1:], log_half[:-1], out=widest[1:])
+    np.maximum(widest[:-1], log_half[1:], out=widest[:-1])
+    return 2 * np.exp(widest * np.minimum(np.maximum(widest / log_quarter, 1.0), order))
