@@ -787,7 +787,7 @@ def tv_between(law: Law, other: Law, *, with_error: bool = False) -> Any:
     if not low < high:
         raise ValueError("law and other must have nodes in common: widen their cover")
     grid, spacing = np.linspace(low, high, 2 * max(law.nodes.size, other.nodes.size), retstep=True)
-    error = law.error_at(grid) + other.error_at(grid) if with_error else 0.0
+    error = law.error_at(grid) + other.error_at(grid)
     return divergences.total_variation(law.at(grid), other.at(grid), np.full(grid.size, spacing),
                                        error=error, with_error=with_error)
 
