@@ -280,6 +280,16 @@ def test_a_changed_source_is_refreshed_and_a_failing_notebook_left_alone(config,
     assert "failed: 01_first.ipynb" in captured.err
 
 
+def test_a_fresh_run_stores_what_agrees_as_well(config, first):
+    before = first.read_bytes()
+    edit(first, lambda nb: _within(notebook.code_cells(nb)[3]))
+    edited = notebook.read(first)
+    assert cli.main(["run", str(first)]) == 0
+    assert notebook.read(first) == edited
+    assert cli.main(["run", "--fresh", str(first)]) == 0
+    assert first.read_bytes() == before
+
+
 def test_another_seed_writes_elsewhere(config, first, monkeypatch, capsys):
     monkeypatch.setenv("TINY_SEED", "7")
     before = {p: p.read_bytes() for p in config.notebook_paths()}

@@ -12,6 +12,7 @@ def _parser():
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="re-execute notebooks in place")
     run.add_argument("paths", nargs="*", help="default: all notebooks")
+    run.add_argument("--fresh", action="store_true", help="store outputs that agree anew as well")
     table = commands.add_parser("table", help="print the table of verdicts")
     how = table.add_mutually_exclusive_group()
     how.add_argument("--write", action="store_true", help="write it into the table files")
@@ -54,7 +55,7 @@ def main(arguments=None):
 
 def _run(options, config):
     if options.command == "run":
-        return execute.run(config, options.paths)
+        return execute.run(config, options.paths, options.fresh)
     if options.command == "portable":
         return portable.portable(config, options.numbers, options.processors, options.jobs)
     if options.command == "check":
