@@ -53,7 +53,13 @@ def test_initial_parameters():
     for weight, bias in net.layers(theta):
         assert (bias == 0).all()
         assert float(weight.std() * math.sqrt(weight.shape[1])) == pytest.approx(1, abs=0.02)
-    assert net.initial(2, np.random.default_rng(0)).dtype == torch.float32
+    assert net.initial(2, np.random.default_rng(0)).dtype == torch.float64
+    single = net.initial(50, np.random.default_rng(0), torch.float32)
+    assert torch.equal(single, theta.float())
+    # The layers are all of the parameters, in order, as views.
+    parts = [piece.flatten(1) for layer in net.layers(theta) for piece in layer]
+    assert torch.equal(torch.cat(parts, 1), theta)
+    assert net.layers(theta)[0][0].data_ptr() == theta.data_ptr()
     again = net.initial(50, np.random.default_rng(0), torch.float64)
     assert torch.equal(theta, again)
 
