@@ -1,7 +1,12 @@
 """What the site is made of, without building it (``make book-test`` looks at the built pages)."""
 
+import base64
+import hashlib
+import io
 import re
+import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -13,6 +18,7 @@ CONFIG = load_config(Path(__file__).parent)
 ROOT = CONFIG.root
 sys.path.insert(0, str(ROOT / "book"))
 
+import build  # noqa: E402
 import contents  # noqa: E402
 import links  # noqa: E402
 import pages  # noqa: E402
@@ -121,6 +127,58 @@ def test_links_may_not_leave_the_site(tmp_path):
     assert _site(tmp_path / "site", a='<a href="../outside.txt">up</a>') == [
         "a.html: ../outside.txt leads nowhere"
     ]
+
+
+# ----------------------------------------------------------------------------- MathJax
+
+
+def _package(path, *names):
+    with tarfile.open(path, "w:gz") as archive:
+        for name in names:
+            member = tarfile.TarInfo(f"package/{name}")
+            member.size = 4
+            archive.addfile(member, io.BytesIO(b"text"))
+    return path.read_bytes()
+
+
+def test_mathjax_is_taken_whole_or_not_at_all(tmp_path, monkeypatch):
+    """Cut off, or with a member that leads out of the site: refused, and nothing is left of it."""
+    script = "es5/tex-mml-chtml.js"
+    good = _package(tmp_path / "good.tgz", script, "README.md")
+    evil = _package(tmp_path / "evil.tgz", script, f"{script}/../../../../../escaped")
+    integrity = base64.b64encode(hashlib.sha512(good).digest()).decode()
+    downloads = []
+
+    def npm(command, cwd, **options):
+        raw = downloads.pop(0)
+        (Path(cwd) / "mathjax-3.2.2.tgz").write_bytes(raw)
+        if len(raw) < 20:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(build, "OUT", tmp_path / "out")
+    monkeypatch.setattr(build, "INTEGRITY", integrity)
+    monkeypatch.setattr(build.shutil, "which", lambda name: "npm")
+    monkeypatch.setattr(subprocess, "run", npm)
+    site = tmp_path / "out" / "html"
+    cache = tmp_path / "out" / "mathjax"
+    for raw, error in ((good[:10], KeyboardInterrupt), (good[:-4], SystemExit),
+                       (evil, SystemExit)):
+        downloads[:] = [raw]
+        with pytest.raises(error):
+            build.mathjax(site)
+        assert not downloads and list(cache.iterdir()) == []
+    assert not list(tmp_path.rglob("escaped")) and not site.exists()
+    for wanted in ([good], []):  # the second time it is there
+        downloads[:] = wanted
+        build.mathjax(site)
+        assert not downloads
+        assert [p.name for p in site.rglob("*") if p.is_file()] == ["tex-mml-chtml.js"]
+    (packed,) = cache.iterdir()
+    for damaged in (good[:50], evil):  # what an earlier build has left
+        packed.write_bytes(damaged)
+        downloads[:] = [good]
+        build.mathjax(site)
+        assert not downloads and packed.read_bytes() == good
 
 
 # ----------------------------------------------------------------------------- the full profile

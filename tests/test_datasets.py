@@ -486,6 +486,78 @@ def test_a_damaged_archive_is_named(tmp_path):
             datasets.cifar10(tmp_path)
 
 
+def link_to(target, kind=tarfile.SYMTYPE):
+    member = tarfile.TarInfo("cifar-10-batches-bin/data_batch_1.bin")
+    member.type, member.linkname = kind, target
+    return member
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE])
+@pytest.mark.parametrize("target", ["data_batch_1.bin", "cifar-10-batches-bin/data_batch_1.bin",
+                                    "../secret", "cifar-10-batches-bin/test_batch.bin"])
+def test_a_link_is_no_batch(tmp_path, kind, target):
+    path = tmp_path / "cifar-10-binary.tar.gz"
+    with tarfile.open(path, "w:gz") as tar:
+        for name in ("secret", "cifar-10-batches-bin/test_batch.bin"):
+            member = tarfile.TarInfo(name)
+            member.size = datasets.CIFAR_ROW
+            tar.addfile(member, io.BytesIO(bytes(member.size)))
+        tar.addfile(link_to(target, kind))
+    with pytest.raises(ValueError, match=r"^cifar-10-binary\.tar\.gz is truncated or not"):
+        datasets.cifar10(tmp_path)
+
+
+@pytest.mark.parametrize("archive", [False, True])
+def test_no_more_is_read_than_the_official_files_hold(tmp_path, monkeypatch, archive):
+    """Three rows a batch stand in for ten thousand."""
+    assert (datasets._BATCH, datasets._ARCHIVE) == (30_730_000, 185_428_576)
+    write_cifar(tmp_path, archive=archive)
+    monkeypatch.setattr(datasets, "_BATCH", 3 * datasets.CIFAR_ROW)
+    assert len(datasets.cifar10(tmp_path)) == 15
+    monkeypatch.setattr(datasets, "_BATCH", 3 * datasets.CIFAR_ROW - 1)
+    with pytest.raises(ValueError, match=r"^data_batch_1\.bin holds more than the 9218 bytes"):
+        datasets.cifar10(tmp_path)
+
+
+def test_an_archive_that_unpacks_to_too_much_is_not_read_to_its_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets, "_ARCHIVE", 2**16)
+    read = []
+
+    class Watched(gzip.GzipFile):
+        def read(self, size=-1):
+            read.append(size)
+            return super().read(size)
+
+    monkeypatch.setattr(datasets.gzip, "open", Watched)
+    (tmp_path / "cifar-10-binary.tar.gz").write_bytes(gzip.compress(bytes(2**24)))
+    with pytest.raises(ValueError, match=r"^cifar-10-binary\.tar\.gz holds more than the 65536"):
+        datasets.cifar10(tmp_path)
+    assert read == [2**16 + 1]
+    # A hole that the archive claims to be large costs its memory only when it is read.
+    path = tmp_path / "cifar-10-binary.tar.gz"
+    with tarfile.open(path, "w:gz", format=tarfile.PAX_FORMAT) as tar:
+        member = tarfile.TarInfo("cifar-10-batches-bin/data_batch_1.bin")
+        member.size = 512
+        member.pax_headers = {"GNU.sparse.map": "0,512", "GNU.sparse.size": str(2**50)}
+        tar.addfile(member, io.BytesIO(bytes(512)))
+    with pytest.raises(ValueError, match=r"^data_batch_1\.bin holds more than the 30730000 bytes"):
+        datasets.cifar10(tmp_path)
+
+
+def test_without_a_home_folder_the_data_are_unavailable(nowhere, monkeypatch, tmp_path):
+    def homeless(path):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(datasets.Path, "expanduser", homeless)
+    monkeypatch.setattr(datasets.Path, "home", classmethod(homeless))
+    module = types.SimpleNamespace(CIFAR10=None)
+    monkeypatch.setitem(sys.modules, "torchvision", types.SimpleNamespace(datasets=module))
+    monkeypatch.setitem(sys.modules, "torchvision.datasets", module)
+    for options in ({"folder": "~/data"}, {"download": True}):
+        with pytest.raises(DataUnavailable, match="Could not determine home directory"):
+            datasets.cifar10(**options)
+
+
 @pytest.mark.parametrize(("limit", "error"), [(0, ValueError), (-1, ValueError), (1.5, TypeError)])
 def test_cifar10_names_a_wrong_limit(tmp_path, limit, error):
     write_cifar(tmp_path)

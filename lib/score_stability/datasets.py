@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 
@@ -28,6 +28,8 @@ CIFAR_FOLDER = "cifar-10-batches-bin"
 CIFAR_ARCHIVE = "cifar-10-binary.tar.gz"
 CIFAR_BATCHES = tuple(f"data_batch_{i}.bin" for i in range(1, 6))
 CIFAR_ROW = 1 + 3 * 32 * 32
+_BATCH = 10_000 * CIFAR_ROW  # bytes of an official batch: never more than that is read
+_ARCHIVE = 6 * _BATCH + 2**20  # six of them and a little text
 
 
 class DataUnavailable(RuntimeError):
@@ -107,13 +109,17 @@ def cifar10(
     ``folder``; without ``folder``, in the folder that the environment variable
     ``SCORE_STABILITY_DATA`` names, then in ``data/``. If it is not there and ``download`` is true,
     torchvision downloads its own copy. Raises ``DataUnavailable`` with instructions if there is
-    none, ``ValueError`` naming the file if one is truncated or not in the official layout.
+    none, ``ValueError`` naming the file if one is truncated, larger than the official one or not in
+    its layout.
     Source: Krizhevsky 2009.
     """
     if limit is not None:
         limit = _count(limit, "limit")
     named = folder if folder is not None else os.environ.get(FOLDER_VARIABLE) or None
-    places = [] if named is None else [Path(named).expanduser()]
+    try:
+        places = [] if named is None else [Path(named).expanduser()]
+    except RuntimeError as error:
+        raise DataUnavailable(f"folder '{named}': {error}") from error
     if folder is None:
         places.append(_data_folder())
     for place in places:
@@ -269,20 +275,28 @@ def _folder_batches(folder: Path) -> Iterator[tuple[str, bytes]]:
     for name in CIFAR_BATCHES:
         if not (folder / name).is_file():
             raise DataUnavailable(f"{name} is missing from '{folder}': unpack the archive again")
-        yield name, (folder / name).read_bytes()
+        with (folder / name).open("rb") as file:
+            yield name, _at_most(_BATCH, file, name)
+
+
+def _at_most(size: int, file: IO[bytes], name: str) -> bytes:
+    raw = file.read(size + 1)
+    if len(raw) > size:
+        raise ValueError(f"{name} holds more than the {size} bytes of the official one")
+    return raw
 
 
 def _archive_batches(archive: Path) -> Iterator[tuple[str, bytes]]:
     # Nothing is unpacked to disk. Reading to the end first is what makes gzip compare its checksum.
     try:
         with gzip.open(archive) as file:
-            raw = io.BytesIO(file.read())
+            raw = io.BytesIO(_at_most(_ARCHIVE, file, archive.name))
         with tarfile.open(fileobj=raw, mode="r:") as tar:
             for name in CIFAR_BATCHES:
-                member = tar.extractfile(f"{CIFAR_FOLDER}/{name}")
-                if member is None:
+                member = tar.getmember(f"{CIFAR_FOLDER}/{name}")
+                if not member.isfile():  # a link may lead to itself
                     raise KeyError(name)
-                yield name, member.read()
+                yield name, _at_most(_BATCH, tar.extractfile(member), name)
     except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, KeyError) as error:
         raise ValueError(
             f"{archive.name} is truncated or not the official archive: download it again"
@@ -314,8 +328,8 @@ def _torchvision_cifar(folder: Path | None) -> tuple[np.ndarray, np.ndarray]:
         from torchvision.datasets import CIFAR10
     except ImportError as error:
         raise DataUnavailable("download=True needs torchvision: pip install torchvision") from error
-    root = folder if folder is not None else Path.home() / ".cache" / "score-stability"
     try:
+        root = folder if folder is not None else Path.home() / ".cache" / "score-stability"
         data = CIFAR10(root=str(root), train=True, download=True)
     except (OSError, RuntimeError) as error:  # a URLError is an OSError
         raise DataUnavailable(f"torchvision could not download CIFAR-10: {error}") from error
