@@ -3,6 +3,7 @@
 import inspect
 import math
 import re
+import types
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,12 @@ from hypothesis.extra import numpy as hnp
 from score_stability import (
     arrays,
     certificates,
+    contraction,
+    dimension,
+    divergences,
     empirical,
+    exact_cases,
+    exact_law,
     fourier,
     gradient_noise,
     linear_denoisers,
@@ -33,9 +39,9 @@ from score_stability import (
 from score_stability.process import OrnsteinUhlenbeck
 from score_stability.weighting import TimeWeighting
 
-MODULES = (certificates, empirical, fourier, gradient_noise, linear_denoisers, memorisation,
-           networks, process, sampling, self_posterior, signatures, stability, targets, training,
-           weighting)
+MODULES = (certificates, contraction, dimension, divergences, empirical, exact_cases, exact_law,
+           fourier, gradient_noise, linear_denoisers, memorisation, networks, process, sampling,
+           self_posterior, signatures, stability, targets, training, weighting)
 OU, TAU = OrnsteinUhlenbeck(0.5), TimeWeighting([1.0, 2.0], [1.0, 3.0])
 
 # Small whole numbers are the same in every representation.
@@ -107,6 +113,41 @@ def options(**vectors):
 def run(theta, data, **vectors):
     return last(training.sgd(LINEAR, theta, data, LOSS, options(**vectors),
                              training.streams(generator()))).theta
+
+
+CHAIN = contraction.ComparisonChain(0.5, 1.0, 2.0, 1.0, 0.5, nodes=4)
+SCATTERED = np.random.default_rng(1).integers(0, 99, (12, 2))
+LOGS = {"log_p": np.array([-1, -2, -1]), "log_q": np.array([-2, -1, -1]), "weights": np.ones(3)}
+PIXELS = np.random.default_rng(2).integers(0, 2, (2049, 1, 1, 3))
+START, LINE = exact_law.Start(0.5, 2.0), targets.Gaussian([0.0], 2.0, OU)
+LAW = {"nodes": np.array([0, 1, 2, 4, 5]), "weights": np.ones(5),
+       "log_density": np.array([-3, -1, -2, -1, -3]), "error": np.array([0, 1, 0, 2, 0])}
+
+
+class Colours:
+    """What a metric of torchmetrics looks like; the mean colour."""
+
+    def __init__(self, **options):
+        self.sums = []
+
+    def update(self, part, real=None):
+        self.sums.append(part.double().sum())
+
+    def compute(self):
+        return self.sums[-1] if len(self.sums) > 1 else (self.sums[0], 1.0)
+
+
+def steeper(x, t):
+    return -x / 2
+
+
+def flatter(x, t):
+    return -x / 4
+
+
+def exact(function, *first, **keys):
+    """A function of ``times``, of samplers on the line."""
+    return lambda times: function(*first, times, START, **keys)
 
 
 # What is called, with its array arguments.
@@ -293,6 +334,70 @@ CALLS = {
     "gradient_noise.held_out_spectrum": (gradient_noise.held_out_spectrum, {"gradients": ROWS}),
     "gradient_noise.excess_kurtosis": (gradient_noise.excess_kurtosis,
                                        {"gradients": ROWS, "direction": np.array([1, 2])}),
+    "contraction.reflection_maximal": (
+        lambda a, b, s: contraction.reflection_maximal(a, b, s, generator())[:2],
+        {"a": X, "b": Y, "s": T}),
+    "contraction.ComparisonChain.free": (CHAIN.free, {"r": T}),
+    "contraction.ComparisonChain.hit": (CHAIN.hit, {"r": T}),
+    "contraction.ComparisonChain.kernel": (CHAIN.kernel, {"x": T}),
+    "dimension.neighbour_distances": (
+        lambda points: dimension.neighbour_distances(points, 3), {"points": SCATTERED}),
+    "dimension.two_nearest_neighbours": (
+        lambda points: [(found := dimension.two_nearest_neighbours(points)).dimension.value,
+                        found.dimension.standard_error], {"points": SCATTERED}),
+    "dimension.levina_bickel": (lambda points: dimension.levina_bickel(points, 3),
+                                {"points": SCATTERED}),
+    "dimension.log_ball_constants": (
+        lambda points: dimension.log_ball_constants(points, 2.0, 3), {"points": SCATTERED}),
+    **{f"divergences.{name}": (
+        lambda name=name, **vectors: getattr(divergences, name)(**vectors, missing=0.5,
+                                                                with_error=True),
+        {**LOGS, "error": np.array([0, 1, 0])}) for name in ("kl", "total_variation")},
+    "divergences.wasserstein_1": (
+        lambda **vectors: divergences.wasserstein_1(**vectors, missing=0.5),
+        {**LOGS, "nodes": np.array([1, 2, 4])}),
+    "divergences.energy_distance": (divergences.energy_distance, {"x": X, "y": Y}),
+    "divergences.gaussian_kl": (divergences.gaussian_kl, {
+        "mean_p": np.array(1), "variance_p": np.array(2), "mean_q": np.array(3),
+        "variance_q": np.array(4)}),
+    "divergences.frechet_distance": (
+        lambda x, y: divergences.frechet_distance(x, y, features="plane"), {"x": X, "y": Y}),
+    "divergences.frechet_of_images": (
+        lambda images, reference: divergences.frechet_of_images(
+            images, reference, lambda x: x[..., :1], features="left"),
+        {"images": X, "reference": Y}),
+    "divergences.inception_metrics": (
+        lambda images, reference: divergences.inception_metrics(
+            images, reference, batch=2049, metrics=types.SimpleNamespace(
+                FrechetInceptionDistance=Colours, InceptionScore=Colours)),
+        {"images": PIXELS, "reference": 1 - PIXELS}),
+    "exact_cases.scaled_linear_sgd": (
+        lambda data, fresh: exact_cases.scaled_linear_sgd(
+            data, 1, fresh, mean_scale=0.5, variance=0.5, steps=3, step_size=0.1),
+        {"data": X, "fresh": T}),
+    "exact_law.Start.log": (START.log, {"y": T}),
+    "exact_law.Law": (lambda **vectors: [*exact_law.Law(**vectors).moments(),
+                                         exact_law.Law(**vectors).error_at([1.0, 4.5])], LAW),
+    "exact_law.Law.at": (exact_law.Law(**LAW).at, {"x": T}),
+    "exact_law.Law.error_at": (exact_law.Law(**LAW).error_at, {"x": T}),
+    "exact_law.sampler_law": (
+        lambda times, cover: exact_law.sampler_law(steeper, OU, times, START,
+                                                   cover=cover).moments(),
+        {"times": TIMES, "cover": np.array([-2, 3])}),
+    "exact_law.score_term": (lambda times: exact_law.score_term(LINE, steeper, times),
+                             {"times": TIMES}),
+    "exact_law.discretisation_term": (lambda times: exact_law.discretisation_term(LINE, times),
+                                      {"times": TIMES}),
+    "exact_law.girsanov_bound": (exact(exact_law.girsanov_bound, LINE, steeper), {"times": TIMES}),
+    "exact_law.chain_rule_bound": (
+        lambda times: exact_law.chain_rule_bound([exact_law.Law(**LAW)] * 2, steeper, flatter, OU,
+                                                 times), {"times": TIMES}),
+    "exact_law.gronwall_w2_bound": (
+        exact(exact_law.gronwall_w2_bound, steeper, flatter, OU, cover=(-2, 3),
+              scheme=sampling.ddpm), {"times": TIMES}),
+    "exact_law.jacobian_tv_bound": (
+        exact(exact_law.jacobian_tv_bound, flatter, steeper, OU, scheme=sampling.ode_exponential,
+              nodes=101), {"times": TIMES}),
 }
 
 # Without an array argument of their own …
@@ -315,6 +420,18 @@ training.hit_probability training.log_uniform_times training.minibatches trainin
 training.single_time training.streams weighting.TimeWeighting.at weighting.TimeWeighting.integrate
 weighting.TimeWeighting.lebesgue weighting.TimeWeighting.log_uniform empirical.ReplaceOne
 linear_denoisers.Ridge linear_denoisers.Ridge.parameters_without targets.Target
+contraction.BurnIn contraction.Bracket contraction.ComparisonChain
+contraction.ComparisonChain.adjacent contraction.ComparisonChain.doeblin
+contraction.ComparisonChain.eberle contraction.ComparisonChain.green
+contraction.ComparisonChain.green_continuous contraction.ComparisonChain.green_partial
+contraction.ComparisonChain.meeting_time contraction.ComparisonChain.spectral_rate
+contraction.ComparisonChain.stationary contraction.Coupled contraction.best_burn_in
+contraction.first_moment contraction.second_moment dimension.TwoNN divergences.InceptionMetrics
+exact_cases.AdjacentMoments exact_cases.ExactCase exact_cases.gaussian_affine
+exact_cases.gaussian_mean exact_cases.two_point exact_law.GirsanovTerms exact_law.Law.moments
+exact_law.Start exact_law.divergences_from exact_law.exact_start exact_law.kl_at
+exact_law.kl_between exact_law.kl_from exact_law.matched_start exact_law.score_and_slope
+exact_law.score_error exact_law.start_cost exact_law.tv_between
 """))
 # … of which the arrays have passed the door already: inner steps, and what runs under autograd.
 INSIDE = set(re.findall(r"\S+", """
@@ -414,7 +531,7 @@ def replaced(name, argument, represent):
 
 CASES = [(name, argument) for name, (_, base) in CALLS.items() for argument in base]
 # A network works in the precision of its parameters, a fitted score in that of the data.
-IN_ITS_PRECISION = {"theta", "other", "start", "draw"}
+IN_ITS_PRECISION = {"theta", "other", "start", "draw", "a"}
 
 
 @pytest.mark.parametrize(("name", "argument"), CASES)
@@ -463,7 +580,11 @@ BAD = {
 NUMBERS = ("NaN", "infinite", "torch NaN")
 DIVERGED = {("networks.noise_at", "theta"), ("training.pair_distance", "theta"),
             ("training.exact_loss", "theta"), ("training.score_distance", "theta"),
-            ("training.score_distance", "other")}
+            ("training.score_distance", "other"), ("contraction.reflection_maximal", "a"),
+            ("contraction.reflection_maximal", "b")}
+ELEMENTWISE = {("contraction.ComparisonChain.free", "r"), ("contraction.ComparisonChain.hit", "r"),
+               ("exact_law.Start.log", "y"), ("exact_law.Law.at", "x"),
+               ("exact_law.Law.error_at", "x")}
 ANY_SHAPE = {("targets.Gaussian", "covariance"), ("memorisation.membership_advantage", "fresh"),
              ("training.SGD", "clip"), ("training.SGD", "weight_decay"),
              ("training.SGD", "noise_std"), ("training.SGD", "step_size"),
@@ -475,6 +596,7 @@ ANY_SHAPE = {("targets.Gaussian", "covariance"), ("memorisation.membership_advan
 
 def accepted(name, argument, label):
     elementwise = name.startswith("process.") and not (argument == "t" and len(CALLS[name][1]) > 1)
+    elementwise |= (name, argument) in ELEMENTWISE
     return ((label in NUMBERS and (name, argument) in DIVERGED)
             or (label == "infinite" and argument == "clip")
             or (label == "nothing" and argument in ("origin", "third"))

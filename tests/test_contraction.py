@@ -273,7 +273,7 @@ def test_wrong_chain(change, words):
     (lambda: best_burn_in(10, p=0.1, diameter=1, lipschitz=1, clip=1, step_scale=1, growth=0.0),
      "growth"),
     (lambda: reflection_maximal(torch.zeros(2, 3), torch.zeros(2, 2), 1.0,
-                                np.random.default_rng(0)), "a and b"),
+                                np.random.default_rng(0)), r"b must have shape \(2, 3\)"),
     (lambda: reflection_maximal(torch.zeros(2, 3), torch.zeros(2, 3), 0.0,
                                 np.random.default_rng(0)), "s must be positive")])
 def test_wrong_inputs(call, words):

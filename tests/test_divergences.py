@@ -115,13 +115,13 @@ def test_wrong_input():
     good = np.zeros((3, 2))
     for bad in (np.zeros(3), np.zeros((1, 2)), np.full((3, 2), np.nan)):
         for function in (energy_distance, lambda x, y: frechet_distance(x, y, features="f")):
-            with pytest.raises(ValueError, match="x must be a finite array"):
+            with pytest.raises(ValueError, match=r"^x must (have|hold at least two|be fin)"):
                 function(bad, good)
-            with pytest.raises(ValueError, match="y must be a finite array"):
+            with pytest.raises(ValueError, match=r"^y must (have|hold at least two|be fin)"):
                 function(good, bad)
-    with pytest.raises(ValueError, match="y must have the dimension of x"):
+    with pytest.raises(ValueError, match=r"y must have shape \(M, 2\)"):
         energy_distance(good, np.zeros((3, 1)))
-    with pytest.raises(ValueError, match="y must have the dimension of x"):
+    with pytest.raises(ValueError, match=r"y must have shape \(M, 2\)"):
         frechet_distance(good, np.zeros((3, 1)), features="f")
     with pytest.raises(ValueError, match="pairs"):
         energy_distance(good, good, pairs=0, generator=np.random.default_rng(0))
@@ -145,12 +145,12 @@ def test_frechet_of_images():
         frechet_distance(sums(images), sums(images + 0.5), features="sums"), rel=1e-12)
     with pytest.raises(ValueError, match="images must be finite"):
         frechet_of_images(np.where(images > 0.9, np.nan, images), images, sums, features="s")
-    with pytest.raises(ValueError, match="reference must be finite"):
+    with pytest.raises(ValueError, match=r"reference must have shape \(M, \.\.\.\)"):
         frechet_of_images(images, np.zeros(5), sums, features="s")
     with pytest.raises(ValueError, match="reference must be more than the 2 features"):
         frechet_of_images(images, images[:2], sums, features="s")
     for bad in (lambda x: x, lambda x: sums(x)[1:], lambda x: np.nan * sums(x)):
-        with pytest.raises(ValueError, match="extractor must return"):
+        with pytest.raises(ValueError, match=r"^extractor\(images\) must (have shape|be finite)"):
             frechet_of_images(images, images, bad, features="s")
     with pytest.raises(ValueError, match="features must name"):
         frechet_of_images(images, images, sums, features="")
@@ -184,9 +184,9 @@ def test_inception_metrics_with_a_stand_in(monkeypatch):
     again = inception_metrics(reference + 0.25, reference, metrics=stand_in, batch=1000)
     assert again == pytest.approx(result, rel=1e-9)
     for bad, message in ((reference[:2048], "images must be more than the 2048"),
-                         (reference[..., 0], r"images must be \(M, h, w, 3\)"),
+                         (reference[..., 0], r"images must have shape \(M, h, w, 3\)"),
                          (reference + 1, r"images must lie in \[0, 1\]"),
-                         (np.full_like(reference, np.nan), r"images must lie in \[0, 1\]")):
+                         (np.full_like(reference, np.nan), "images must be finite")):
         with pytest.raises(ValueError, match=message):
             inception_metrics(bad, reference, metrics=stand_in)
     with pytest.raises(ValueError, match="batch"):
@@ -220,9 +220,9 @@ def test_nan_images_and_too_few_of_them():
         frechet_of_images(images[:2], images, two, features="two pixels")
     flat = images.reshape(6, -1)
     for function in (energy_distance, lambda x, y: frechet_distance(x, y, features="pixels")):
-        with pytest.raises(ValueError, match=r"^x must be a finite array"):
+        with pytest.raises(ValueError, match=r"^x must be finite"):
             function(broken.reshape(6, -1), flat)
-        with pytest.raises(ValueError, match=r"^y must be a finite array"):
+        with pytest.raises(ValueError, match=r"^y must hold at least two points"):
             function(flat, flat[:1])
 
 
@@ -264,11 +264,11 @@ def test_gaussian_kl_has_all_its_digits(mean, shift, scale, ratio, near, side):
 
 def test_gaussian_kl_refuses_what_has_no_number():
     for mean in (math.nan, math.inf, -math.inf):
-        with pytest.raises(ValueError, match="means must be finite"):
+        with pytest.raises(ValueError, match=r"^mean_p must be finite"):
             gaussian_kl(mean, 1, mean, 1)
     for variance in (math.nan, math.inf, -1.0, 0.0):
         for pair in ((variance, 1.0), (1.0, variance)):
-            with pytest.raises(ValueError, match="variances must be positive and finite"):
+            with pytest.raises(ValueError, match=r"^variance(_[pq] must be finite|s must be pos)"):
                 gaussian_kl(0, pair[0], 0, pair[1])
     assert gaussian_kl(0, 1e300, 0, 1e-300) == math.inf
     assert gaussian_kl(1e300, 1, -1e300, 1) == math.inf
@@ -298,7 +298,7 @@ def test_wasserstein_looks_at_its_nodes():
     repeated = X.copy()
     repeated[4000] = repeated[4001]
     for nodes in (X[::-1], repeated, np.zeros_like(X)):
-        with pytest.raises(ValueError, match="nodes must be finite and increase"):
+        with pytest.raises(ValueError, match="nodes must increase"):
             wasserstein_1(p, q, nodes, W)
     for nodes in (3 * X, X / 3):
         with pytest.raises(ValueError, match="weights must be those of a rule"):

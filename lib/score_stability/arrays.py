@@ -66,6 +66,14 @@ def as_numpy(name: str, value: Any, *shape: str | int, finite: bool = True) -> n
     return array.cpu().numpy() if is_tensor(array) else array
 
 
+def number(name: str, value: Any) -> float:
+    """``real`` as one float; ``ValueError`` if it is an array of numbers."""
+    array = as_numpy(name, value)
+    if array.ndim:
+        raise ValueError(f"{name} must be a number here, not an array {array.shape}")
+    return float(array)
+
+
 def as_tensor(name: str, value: Any, *shape: str | int, device: torch.device | None = None,
               finite: bool = True, graph: bool = False) -> torch.Tensor:
     """``real`` as a tensor on ``device``; it may share memory with ``value``.

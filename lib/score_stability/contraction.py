@@ -24,6 +24,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from .arrays import as_numpy, as_tensor
+from .networks import parameters
 from .quadrature import gauss_legendre
 
 
@@ -132,19 +134,21 @@ class Coupled(NamedTuple):
     met: torch.Tensor
 
 
-def reflection_maximal(a: torch.Tensor, b: torch.Tensor, s: Any, generator: np.random.Generator,
-                       ) -> Coupled:
+def reflection_maximal(a: Any, b: Any, s: Any, generator: np.random.Generator) -> Coupled:
     """Couple X ~ N(a, s² I) and Y ~ N(b, s² I) so that they meet as often as possible.
 
     With e = (a − b)/r, r = |a − b|, X = a + s Z and u = e·Z: Y = X when
     log U <= −(r/s)(u + r/(2s)), else Y = b + s (Z − 2 u e), the mirror image. P(meet) =
     2 Phi(−r/(2s)) and E|X − Y| = r. Rows with a = b give Y = X. ``s`` is positive, one number or
-    ``(M,)``. Source: Lindvall & Rogers 1986; Bou-Rabee, Eberle & Zimmer 2020.
+    ``(M,)``; the draws are in the dtype of ``a``. Source: Lindvall & Rogers 1986; Bou-Rabee,
+    Eberle & Zimmer 2020.
     """
-    if a.ndim != 2 or a.shape != b.shape:
-        raise ValueError(f"a and b must be (M, P) of one shape; got {tuple(a.shape)}, "
-                         f"{tuple(b.shape)}")
-    scale = torch.as_tensor(s, dtype=a.dtype, device=a.device).expand(len(a))[:, None]
+    # A run that has diverged is NaN.
+    a = parameters(a, "M", "P", finite=False, name="a")
+    b = parameters(b, *a.shape, finite=False, name="b").to(a)
+    scale = as_tensor("s", s).to(a)
+    if scale.ndim:
+        scale = as_tensor("s", scale, len(a)).to(a)[:, None]
     if not bool((scale > 0).all()):
         raise ValueError("s must be positive")
     z = torch.from_numpy(generator.standard_normal(tuple(a.shape))).to(a)
@@ -243,12 +247,12 @@ class ComparisonChain:
 
     def free(self, r: Any) -> np.ndarray:
         """h(r), the distance after a step without a hit and before the noise."""
-        r = np.asarray(r, dtype=np.float64)
+        r = as_numpy("r", r)
         return np.minimum(_smooth(r, self.eta, self.weight_decay, self.upsilon), self.hit(r))
 
     def hit(self, r: Any) -> np.ndarray:
         """rho r + 2 eta C, the distance after a hit and before the noise."""
-        return _hit(np.asarray(r, dtype=np.float64), self.eta, self.weight_decay, self.clip)
+        return _hit(as_numpy("r", r), self.eta, self.weight_decay, self.clip)
 
     def kernel(self, x: Any) -> np.ndarray:
         """Row i: weights ``(len(x), n + 1)`` of E f(min(R0, KBM(x_i))) for f linear between nodes.
@@ -260,7 +264,7 @@ class ComparisonChain:
         from scipy.special import erf, erfc, erfcx
 
         scale = 2 * self.noise_std
-        x = np.atleast_1d(np.asarray(x, dtype=np.float64)) / scale
+        x = as_numpy("x", np.atleast_1d(as_numpy("x", x)), "M") / scale
         z, cell = self.grid / scale, self.grid[1] / scale
         weights = np.zeros((len(x), len(z)))
         if cell < 0.7:

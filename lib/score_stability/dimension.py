@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .arrays import as_numpy
 from .estimates import Estimate
 
 
@@ -27,11 +28,7 @@ def neighbour_distances(points: Any, neighbours: int) -> tuple[np.ndarray, np.nd
     far from the origin, only proposes candidates, all that its rounding error cannot exclude.
     Raises ``ValueError`` for fewer than k + 1 points, or data that are not a finite matrix.
     """
-    x = np.asarray(points, dtype=np.float64)
-    if x.ndim != 2 or x.size == 0:
-        raise ValueError(f"points must have shape (n, d); got {x.shape}")
-    if not np.isfinite(x).all():
-        raise ValueError("points must be finite (no NaN, no infinity)")
+    x = as_numpy("points", points, "n", "d")
     if neighbours < 1 or x.shape[0] < neighbours + 1:
         raise ValueError(f"neighbours must be between 1 and {x.shape[0] - 1}; got {neighbours}")
     # A power of two, so that no square over- or underflows.

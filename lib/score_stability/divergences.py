@@ -12,19 +12,34 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .arrays import as_numpy, number
 from .datasets import DataUnavailable
 
 
 def _vectors(**named: Any) -> list[np.ndarray]:
-    arrays = {name: np.asarray(value, dtype=np.float64) for name, value in named.items()}
-    shapes = {array.shape for array in arrays.values()}
-    if len(shapes) != 1 or len(next(iter(shapes))) != 1:
-        raise ValueError(f"{', '.join(arrays)} must be vectors of one length; "
-                         f"got {[array.shape for array in arrays.values()]}")
-    for name, array in arrays.items():
-        if np.isnan(array).any() or (array == np.inf).any():
+    """Vectors of one length; a log density may be −inf."""
+    vectors = []
+    for name, value in named.items():
+        log = name.startswith("log_")
+        vectors.append(as_numpy(name, value, "n", finite=not log))
+        if log and not (vectors[-1] < np.inf).all():
             raise ValueError(f"{name} must not be NaN or infinite")
-    return list(arrays.values())
+    if len({vector.size for vector in vectors}) != 1:
+        raise ValueError(f"{', '.join(named)} must be vectors of one length; "
+                         f"got {[vector.size for vector in vectors]}")
+    return vectors
+
+
+def _per_node(error: Any, nodes: int) -> np.ndarray:
+    error = as_numpy("error", error)
+    return as_numpy("error", error, nodes) if error.ndim else np.full(nodes, float(error))
+
+
+def _sample(name: str, value: Any, dimension: int | str = "d") -> np.ndarray:
+    points = as_numpy(name, value, "M", dimension)
+    if len(points) < 2:
+        raise ValueError(f"{name} must hold at least two points; got {len(points)}")
+    return points
 
 
 def _mass(name: str, mass: np.ndarray, missing: float, least: bool = True) -> float:
@@ -46,7 +61,7 @@ def kl(log_p: Any, log_q: Any, weights: Any, *, missing: float = 1e-6, error: An
     more mass than 1, and if KL is negative beyond its error.
     """
     log_p, log_q, weights = _vectors(log_p=log_p, log_q=log_q, weights=weights)
-    error = np.broadcast_to(np.asarray(error, dtype=np.float64), log_p.shape)
+    error = _per_node(error, log_p.size)
     mass, other = weights * np.exp(log_p), weights * np.exp(log_q)
     total = _mass("log_p", mass, missing)
     total_q = _mass("log_q", other, missing + float(other @ np.minimum(error, 1.0)), least=False)
@@ -76,7 +91,7 @@ def total_variation(log_p: Any, log_q: Any, weights: Any, *, missing: float = 1e
     lack. Raises ``ValueError`` unless p and q have mass 1 up to ``missing``.
     """
     log_p, log_q, weights = _vectors(log_p=log_p, log_q=log_q, weights=weights)
-    error = np.broadcast_to(np.asarray(error, dtype=np.float64), log_p.shape)
+    error = _per_node(error, log_p.size)
     p, q = np.exp(log_p), np.exp(log_q)
     slack = missing + float(weights @ ((p + q) * np.minimum(error, 1.0)))
     lacks = sum(abs(_mass(name, weights * density, slack) - 1)
@@ -98,8 +113,8 @@ def wasserstein_1(log_p: Any, log_q: Any, nodes: Any, weights: Any, *,
     belongs to its node, and p and q have mass 1 up to ``missing``.
     """
     log_p, log_q, nodes, weights = _vectors(log_p=log_p, log_q=log_q, nodes=nodes, weights=weights)
-    if not (np.isfinite(nodes).all() and (np.diff(nodes) > 0).all()):
-        raise ValueError("nodes must be finite and increase")
+    if not (np.diff(nodes) > 0).all():
+        raise ValueError("nodes must increase")
     share = weights[1:-1] / (0.5 * (nodes[2:] - nodes[:-2]))
     if not ((share > 0.5) & (share < 2)).all():
         raise ValueError("weights must be those of a rule on the nodes: about half the distance "
@@ -156,13 +171,8 @@ def energy_distance(x: Any, y: Any, *, pairs: int | None = None,
     megabytes of them at a time. With ``pairs`` each expectation is the mean over that many pairs
     with indices drawn i.i.d. (of different points); cost and memory pairs × d instead.
     """
-    x, y = (np.asarray(value, dtype=np.float64) for value in (x, y))
-    for name, value in (("x", x), ("y", y)):
-        if value.ndim != 2 or value.shape[0] < 2 or not np.isfinite(value).all():
-            raise ValueError(f"{name} must be a finite array (M, d) with M >= 2; "
-                             f"got shape {value.shape}")
-    if x.shape[1] != y.shape[1]:
-        raise ValueError(f"y must have the dimension of x, {x.shape[1]}; got {y.shape[1]}")
+    x = _sample("x", x)
+    y = _sample("y", y, x.shape[1])
     if pairs is None:
         if x.shape[1] >= _PRODUCT:
             centre = (x.sum(0) + y.sum(0)) / (len(x) + len(y))
@@ -191,11 +201,10 @@ def gaussian_kl(mean_p: float, variance_p: float, mean_q: float, variance_q: flo
     rounding for nearly equal laws, ``inf`` beyond the largest float. Raises ``ValueError`` unless
     the means are finite and the variances positive and finite.
     """
-    mean_p, variance_p, mean_q, variance_q = map(float, (mean_p, variance_p, mean_q, variance_q))
-    if not (math.isfinite(mean_p) and math.isfinite(mean_q)):
-        raise ValueError(f"means must be finite; got {mean_p}, {mean_q}")
-    if not (0 < variance_p < math.inf and 0 < variance_q < math.inf):
-        raise ValueError(f"variances must be positive and finite; got {variance_p}, {variance_q}")
+    mean_p, mean_q = number("mean_p", mean_p), number("mean_q", mean_q)
+    variance_p, variance_q = number("variance_p", variance_p), number("variance_q", variance_q)
+    if not (variance_p > 0 and variance_q > 0):
+        raise ValueError(f"variances must be positive; got {variance_p}, {variance_q}")
     excess = (variance_p - variance_q) / variance_q
     if abs(excess) < 0.5:
         # x − log(1 + x) with log(1 + x) = 2 artanh s: the terms of first order cancel by hand.
@@ -217,16 +226,9 @@ def frechet_distance(x: Any, y: Any, *, features: str) -> float:
     """
     if not (isinstance(features, str) and features):
         raise ValueError("features must name the space the distance is taken in")
-    moments = []
-    for name, value in (("x", x), ("y", y)):
-        points = np.asarray(value, dtype=np.float64)
-        if points.ndim != 2 or points.shape[0] < 2 or not np.isfinite(points).all():
-            raise ValueError(f"{name} must be a finite array (M, d) with M >= 2; "
-                             f"got shape {points.shape}")
-        moments.append((points.mean(0), np.atleast_2d(np.cov(points, rowvar=False))))
-    (m_x, S_x), (m_y, S_y) = moments
-    if m_x.shape != m_y.shape:
-        raise ValueError(f"y must have the dimension of x, {m_x.size}; got {m_y.size}")
+    x = _sample("x", x)
+    (m_x, S_x), (m_y, S_y) = ((points.mean(0), np.atleast_2d(np.cov(points, rowvar=False)))
+                              for points in (x, _sample("y", y, x.shape[1])))
     # tr (S_x S_y)^½ is the nuclear norm of S_x^½ S_y^½: no square root of a non-symmetric matrix.
     roots = []
     for S in (S_x, S_y):
@@ -247,13 +249,10 @@ def frechet_of_images(images: Any, reference: Any, extractor: Callable[[Any], An
     """
     outputs = []
     for name, value in (("images", images), ("reference", reference)):
-        pixels = np.asarray(value, dtype=np.float64)
-        if pixels.ndim < 2 or not np.isfinite(pixels).all():
-            raise ValueError(f"{name} must be finite and of shape (M, ...); got {pixels.shape}")
-        output = np.asarray(extractor(pixels), dtype=np.float64)
-        if output.ndim != 2 or len(output) != len(pixels) or not np.isfinite(output).all():
-            raise ValueError("extractor must return finite features (M, f), one row an image; got "
-                             f"{output.shape} for {len(pixels)} images")
+        pixels = as_numpy(name, value)
+        if pixels.ndim < 2:
+            raise ValueError(f"{name} must have shape (M, ...); got {pixels.shape}")
+        output = as_numpy(f"extractor({name})", extractor(pixels), len(pixels), "f")
         if len(output) <= output.shape[1]:
             raise ValueError(f"{name} must be more than the {output.shape[1]} features; "
                              f"got {len(output)}")
@@ -281,15 +280,13 @@ def inception_metrics(images: Any, reference: Any, *, batch: int = 256,
     """
     import torch
 
+    images, reference = (as_numpy(name, value, "M", "h", "w", 3)
+                         for name, value in (("images", images), ("reference", reference)))
     for name, value in (("images", images), ("reference", reference)):
-        shape = np.shape(value)
-        if len(shape) != 4 or shape[3] != 3:
-            raise ValueError(f"{name} must be (M, h, w, 3); got {shape}")
-        # NaN fails the comparison as well.
-        if not ((np.asarray(value) >= 0) & (np.asarray(value) <= 1)).all():
+        if not ((value >= 0) & (value <= 1)).all():
             raise ValueError(f"{name} must lie in [0, 1]")
-        if shape[0] <= 2048:
-            raise ValueError(f"{name} must be more than the 2048 features; got {shape[0]}")
+        if len(value) <= 2048:
+            raise ValueError(f"{name} must be more than the 2048 features; got {len(value)}")
     if batch < 1:
         raise ValueError(f"batch must be at least 1; got {batch}")
     try:
@@ -302,7 +299,7 @@ def inception_metrics(images: Any, reference: Any, *, batch: int = 256,
                               f"Inception weights (a download): {error}") from error
     for real, value in ((True, reference), (False, images)):
         for start in range(0, len(value), batch):
-            part = torch.as_tensor(np.asarray(value[start:start + batch], dtype=np.float32))
+            part = torch.from_numpy(value[start:start + batch].astype(np.float32))
             part = part.permute(0, 3, 1, 2).contiguous()
             fid.update(part, real=real)
             if not real:

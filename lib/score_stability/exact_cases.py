@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats
 from scipy.special import expit
 
+from .arrays import as_numpy
 from .quadrature import gauss_hermite, standard_normal
 
 
@@ -185,7 +186,7 @@ class AdjacentMoments(NamedTuple):
     squared_distance: np.ndarray
 
 
-def scaled_linear_sgd(data: np.ndarray, index: int, fresh: np.ndarray, *, mean_scale: float,
+def scaled_linear_sgd(data: Any, index: int, fresh: Any, *, mean_scale: float,
                       variance: float, steps: int, step_size: Callable[[int], float] | float,
                       weight_decay: float = 0.0, resamples: float = 1) -> AdjacentMoments:
     """Exact moments of two adjacent SGD runs of s_theta(x) = theta x, N_B = 1, no clip.
@@ -196,9 +197,8 @@ def scaled_linear_sgd(data: np.ndarray, index: int, fresh: np.ndarray, *, mean_s
     other x̃). ``data`` is ``(R, N)``, ``fresh (R,)``; ``resamples`` may be infinite.
     Raises ``ValueError`` for wrong shapes or an index out of range.
     """
-    data, fresh = np.asarray(data, dtype=np.float64), np.asarray(fresh, dtype=np.float64)
-    if data.ndim != 2 or fresh.shape != data.shape[:1]:
-        raise ValueError(f"data must be (R, N) and fresh (R,); got {data.shape}, {fresh.shape}")
+    data = as_numpy("data", data, "R", "N")
+    fresh = as_numpy("fresh", fresh, len(data))
     if not 0 <= index < data.shape[1]:
         raise ValueError(f"index must lie in 0..{data.shape[1] - 1}; got {index}")
     if not resamples >= 1:

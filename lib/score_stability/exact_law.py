@@ -21,6 +21,7 @@ import numpy as np
 import torch
 
 from . import divergences
+from .arrays import as_numpy
 from .empirical import EmpiricalScore
 from .process import OrnsteinUhlenbeck
 from .quadrature import trapezoid_error
@@ -47,10 +48,11 @@ class Start(NamedTuple):
     variance: float
     log_density: Callable[[np.ndarray], np.ndarray] | None = None
 
-    def log(self, y: np.ndarray) -> np.ndarray:
+    def log(self, y: Any) -> np.ndarray:
         """log density at y."""
+        y = as_numpy("y", y)
         if self.log_density is not None:
-            return np.asarray(self.log_density(y))
+            return as_numpy("log_density(y)", self.log_density(y), *y.shape, finite=False)
         return -0.5 * ((y - self.mean) ** 2 / self.variance + math.log(2 * math.pi * self.variance))
 
 
@@ -86,6 +88,14 @@ class Law:
     log_density: np.ndarray
     error: np.ndarray
 
+    def __post_init__(self) -> None:
+        nodes = as_numpy("nodes", self.nodes, "n")
+        for name in ("nodes", "weights", "log_density", "error"):
+            values = as_numpy(name, getattr(self, name), nodes.size, finite=name != "log_density")
+            object.__setattr__(self, name, values)
+        if not (self.log_density < np.inf).all():
+            raise ValueError("log_density must not be NaN or infinite")
+
     @property
     def density(self) -> np.ndarray:
         """The density at the nodes."""
@@ -111,7 +121,7 @@ class Law:
         """log density at x by cubic interpolation of the log density; x within the nodes."""
         from scipy.interpolate import CubicSpline
 
-        x = np.asarray(x, dtype=np.float64)
+        x = as_numpy("x", x)
         if x.size and not (self.nodes[0] <= x.min() and x.max() <= self.nodes[-1]):
             raise ValueError(f"x must lie in [{self.nodes[0]:g}, {self.nodes[-1]:g}]: "
                              "widen cover")
@@ -131,7 +141,7 @@ class Law:
         left_out[tried] = np.abs(CubicSpline(self.nodes[::2], self.log_density[::2])(
             self.nodes[tried]) - self.log_density[tried]) / 8
         left_out[1:-1] = np.maximum(left_out[1:-1], np.maximum(left_out[2:], left_out[:-2]))
-        return np.interp(x, self.nodes, self.error + left_out)
+        return np.interp(as_numpy("x", x), self.nodes, self.error + left_out)
 
 
 def score_and_slope(score: Score) -> Callable[[np.ndarray, float], tuple[np.ndarray, np.ndarray]]:
@@ -387,9 +397,9 @@ def sampler_law(score: Score, process: OrnsteinUhlenbeck, times: Any, start: Sta
     needs the score at the last time (unless ``score_at_end``), for a scheme with and without noise
     in turn, and for a deterministic map that is not monotone.
     """
-    low, high = float(cover[0]), float(cover[1])
-    if not -math.inf < low < high < math.inf:
-        raise ValueError(f"cover must be (low, high), finite and increasing; got {cover}")
+    low, high = map(float, as_numpy("cover", cover, 2))
+    if not low < high:
+        raise ValueError(f"cover must be (low, high), increasing; got {cover}")
     if not 0 < resolution <= 1.5:
         raise ValueError(f"resolution must be in (0, 1.5]; got {resolution}")
     if not 0 < start.variance < math.inf:
@@ -675,7 +685,7 @@ def girsanov_bound(target: Any, score: Score, times: Any, start: Start,
             if name == "euler_maruyama":
                 cross -= w * alpha * ((1 / decay - 1) * with_state
                                       + process.variance(delta) / decay * with_score)
-    initial = start_cost(target, float(times[0]), start)
+    initial = start_cost(target, step_pairs(times)[0][0], start)
     return GirsanovTerms(initial, float(total_score), discretisation, float(cross))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import as_numpy, as_tensor, is_tensor, like, real
+from .arrays import as_numpy, as_tensor, is_tensor, like, number, real
 
 EXTREME = 1e150  # 1/sigma_t⁴ and its inverse are normal numbers up to here
 
@@ -30,10 +30,7 @@ def one_time(t: Any) -> float:
     check_time(t)
     if type(t) is float:
         return t
-    array = real("t", t)
-    if array.ndim:
-        raise ValueError(f"t must be a number here, not a vector of times {tuple(array.shape)}")
-    return float(array)
+    return number("t", t)
 
 
 def by_time(function: Any, x: Any, t: Any) -> Any:
