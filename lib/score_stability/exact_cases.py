@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -81,8 +82,7 @@ def two_point(number: int, snr: float, nodes: int = 4001) -> ExactCase:
     D = n * s + (number - n) * r
 
     def average(values: np.ndarray, trials: int) -> float:
-        pmf = stats.binom.pmf(np.arange(trials + 1), trials, 0.5)
-        return float(weights @ values @ (pmf / pmf.sum()))
+        return float(weights @ values @ _fair_coins(trials))
 
     loss = (2 * (number - n) * r / D) ** 2
     jump = (2 * number * (s / D[:, 1:]) * (r / D[:, :-1])) ** 2
@@ -97,6 +97,15 @@ def two_point(number: int, snr: float, nodes: int = 4001) -> ExactCase:
         constant=float(weights @ (4 * s * r)[:, 0]),
         move=0.5 * average(share * jump + (1 - share) * jump[:, ::-1], number - 1),
     )
+
+
+@lru_cache(maxsize=64)
+def _fair_coins(trials: int) -> np.ndarray:
+    """The law of the number of heads: a sweep over snr asks for the same three again and again."""
+    pmf = stats.binom.pmf(np.arange(trials + 1), trials, 0.5)
+    pmf /= pmf.sum()
+    pmf.flags.writeable = False
+    return pmf
 
 
 def gaussian_mean(number: int, variance: float, *, mean_scale: float = 1.0,

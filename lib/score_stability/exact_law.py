@@ -29,13 +29,14 @@ from .sampling import Scheme, Score, Step, TwoStageStep, euler_maruyama, step_pa
 
 # Sources e^-36 below the largest contribution to a target are left out: 2e-16 each.
 _CUT = 36.0
+_ALIKE = 48  # sources by which windows computed together may differ, beyond a fifth
 _BLOCK = 16  # neighbouring targets that share one window of sources
 _PAD = 9.0  # standard deviations kept on each side
 _ENTRIES = 2**21  # kernel entries held at once
 _TOLERANCE = 1e-5  # mean relative error of a step's rule beyond which its nodes are doubled
 _RIPPLE, _BEND = 2e-3, 5e-2  # contradiction of values and slopes of a map that doubles the nodes
-# (−1)^j and the real and imaginary part of i^j
-_TURNS = np.array([[1.0, -1, 1, -1], [1, 0, -1, 0], [0, 1, 0, -1]])
+# (−1)^j and the real and imaginary part of i^j, j = 0 … 3
+_TURNS = np.array([[1.0, 1, 0], [-1, 0, 1], [1, -1, 0], [-1, 0, -1]])
 _ROUNDING = 3e-14  # relative error that a step adds in any case
 _MOST = 2**16  # nodes of a step beyond which they are not
 
@@ -267,20 +268,18 @@ def _log_convolve(targets: np.ndarray, centres: np.ndarray, log_weights: np.ndar
     does so at every target further right. So the windows of every 16th target bracket all others,
     and the kernel is banded without any assumption on tails.
     """
-    # What is summed at one target of each block to see how good the rule is.
-    table = np.empty((4, centres.size))
-    for k in range(4):
-        table[:3, k::4] = _TURNS[:, k:k + 1]
-    table[3] = error
-    if (np.diff(centres) < 0).any():
-        rising = np.argsort(centres, kind="stable")
-        centres, log_weights, table = centres[rising], log_weights[rising], table[:, rising]
-    finite = log_weights > -np.inf
-    if not finite.all():
-        centres, log_weights, table = centres[finite], log_weights[finite], table[:, finite]
+    source = None  # the number j of each, where the next is not j + 1
+    if (centres[1:] < centres[:-1]).any():
+        source = np.argsort(centres, kind="stable")
+    if not log_weights.min() > -np.inf:
+        source = np.arange(centres.size) if source is None else source
+        source = source[log_weights[source] > -np.inf]
+    if source is not None:
+        centres, log_weights, error = centres[source], log_weights[source], error[source]
     scale = 1.0 / math.sqrt(2 * v)
     y, z, n = targets * scale, centres * scale, centres.size
-    anchors = np.append(np.arange(0, y.size, _BLOCK), y.size - 1)
+    count = -(-y.size // _BLOCK)
+    anchors = np.minimum(np.arange(0, (count + 1) * _BLOCK, _BLOCK), y.size - 1)
     low, high = np.empty(anchors.size, dtype=int), np.empty(anchors.size, dtype=int)
     top = np.empty(anchors.size)
     rows = max(1, _ENTRIES // n)
@@ -296,18 +295,20 @@ def _log_convolve(targets: np.ndarray, centres: np.ndarray, log_weights: np.ndar
     low, width = low[:-1], high[1:] - low[:-1]
     # The exponents of a block are a product of matrices, with y and z relative to the block; the
     # largest exponent, interpolated between the anchors, is taken out so that nothing overflows.
-    count = -y.size % _BLOCK
-    blocks = np.append(y, np.full(count, y[-1])).reshape(-1, _BLOCK)
+    blocks = np.full((count, _BLOCK), y[-1])
+    blocks.reshape(-1)[:y.size] = y
     reference = np.interp(blocks, y[anchors], top)
-    origin = blocks.mean(1, keepdims=True)
-    blocks = blocks - origin
-    left = np.stack((2 * blocks, np.ones_like(blocks), -(blocks**2) - reference), 2)
+    origin = blocks.sum(1, keepdims=True) / _BLOCK
+    blocks -= origin
+    left = np.ones((*blocks.shape, 3))
+    left[:, :, 0] = 2 * blocks
+    left[:, :, 2] = -(blocks**2) - reference
     out = np.empty_like(blocks)
     middle = np.zeros((len(blocks), int(width.max())))
     similar = np.argsort(width, kind="stable")  # blocks of similar width are computed together
     sorted_width, position = width[similar], 0
     while position < similar.size:
-        limit = 1.2 * sorted_width[position] + 16
+        limit = 1.2 * sorted_width[position] + _ALIKE
         stop = min(int(np.searchsorted(sorted_width, limit, side="right")),
                    position + max(1, int(_ENTRIES // (_BLOCK * limit))))
         group, length = similar[position:stop], sorted_width[stop - 1]
@@ -316,17 +317,26 @@ def _log_convolve(targets: np.ndarray, centres: np.ndarray, log_weights: np.ndar
         index = np.minimum(low[group][:, None] + offsets, n - 1)
         near = z[index] - origin[group]
         weight = np.where(offsets < width[group][:, None], log_weights[index], -1e9)
-        right = np.stack((near, weight - near**2, np.ones_like(near)), 1)
+        right = np.ones((len(group), 3, length))
+        right[:, 0] = near
+        right[:, 1] = weight - near**2
         exponent = left[group] @ right
         np.maximum(exponent, -100.0, out=exponent)
         np.exp(exponent, out=exponent)
         out[group] = np.log(exponent.sum(2))
         middle[group, :length] = exponent[:, _BLOCK // 2]
     result = (out + reference).reshape(-1)[:y.size] - 0.5 * math.log(2 * math.pi * v)
+    # At one target of each block we see how good the rule is. A common factor i^j is of no weight.
     index = np.minimum(low[:, None] + np.arange(middle.shape[1]), n - 1)
-    sums = np.einsum("bj,kbj->kb", middle, table[:, index]) / middle.sum(1)
-    rule = trapezoid_error(np.abs(sums[0]), np.hypot(sums[1], sums[2]), order)
-    return result, np.minimum(anchors[:-1] + _BLOCK // 2, y.size - 1), rule, sums[3]
+    middle /= middle.sum(1, keepdims=True)
+    if source is None:
+        turns = np.resize(_TURNS, (middle.shape[1], 3))
+        half, *quarter = turns.T @ middle.T
+    else:
+        half, *quarter = np.einsum("bj,bjk->kb", middle, _TURNS[source[index] % 4])
+    rule = trapezoid_error(np.abs(half), np.hypot(*quarter), order)
+    inherited = np.einsum("bj,bj->b", middle, error[index])
+    return result, np.minimum(anchors[:-1] + _BLOCK // 2, y.size - 1), rule, inherited
 
 
 def _rule(function: Any, low: float, high: float, before: float, after: float,
