@@ -1,6 +1,7 @@
 """Do numbers travel: deviations of records, simulated processors, the table of disagreements."""
 
 import copy
+import functools
 import json
 import math
 import sys
@@ -116,9 +117,15 @@ Picture.new("RGB", (40, 30), (200, 20 + 100 * (threads == "2"), 20)).save(buffer
 display(Image(buffer.getvalue()))"""
 
 
+probed = functools.cache(lambda names: processors_probe(dict(names)))
+processors_probe = processors.probe
+
+
 @pytest.fixture
 def tiny(tmp_path, monkeypatch):
     """A collection of one executed notebook whose numbers know the processor's variables."""
+    # A probe imports everything in a process of its own: one for each processor is enough.
+    monkeypatch.setattr(processors, "probe", lambda names: probed(tuple(names.items())))
     (tmp_path / "pyproject.toml").write_text(PYPROJECT, encoding="utf-8")
     (tmp_path / "code").mkdir()
     (tmp_path / "code" / "module.py").write_text("", encoding="utf-8")
