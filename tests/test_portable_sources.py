@@ -31,7 +31,9 @@ ALLOWED = {
 ORDER = re.compile(r"partition\(|\btopk\(")
 # Sorted, of duplicates any is the nearest; a value alone.
 ORDERED = {"memorisation": "distances.topk(2", "dimension": "np.partition(minima"}
-SINGLE = re.compile(r"\.float\(\)|\.half\(\)|float32|float16")
+# A layer made without a dtype draws its weights in float32.
+SINGLE = re.compile(
+    r"\.float\(\)|\.half\(\)|float32|float16|nn\.(?:Linear|Conv\w*|Embedding)\((?![^()]*dtype)")
 TORCH_DRAWS = re.compile(r"\btorch\.(?:randn?|randint|randperm|normal|bernoulli|multinomial)\(")
 
 
