@@ -148,6 +148,9 @@ def test_the_table_names_what_does_not_travel_and_is_taken_up_again(tiny, capsys
     assert "01, threads: the file would change" in out
     assert "01, nehalem: Lemma A · delicate: 0.5 of its tolerance" in out
     assert "3 disagreements in 3 runs" in out and "chaotic" not in out
+    listing = (tiny / "build" / "portable" / "records.tsv").read_text(encoding="utf-8")
+    assert listing.splitlines() == [
+        "5.0e-01\t01\tLemma A · delicate", "0.0e+00\t01\tLemma A · chaotic"]
     # Finished results are kept, until the code, the notebook or the data change.
     assert cli.main(["portable", "01", "--processors", "native"]) == 0
     assert "01_first, native: kept" in capsys.readouterr().out

@@ -25,14 +25,18 @@ LIMIT = 0.1  # of a record's tolerance: a real foreign processor may be worse th
 class Result:
     """What one notebook did under one processor."""
 
-    deviation: float = 0.0  # the largest, as a share of its tolerance
-    worst: str = ""  # the record it belongs to
+    shares: dict = field(default_factory=dict)  # record -> disagreement as a share of its tolerance
     messages: list = field(default_factory=list)  # what is not as it must be
+
+    @property
+    def worst(self):
+        """The record that disagrees most, and its share."""
+        return max(self.shares.items(), key=lambda item: item[1], default=("", 0.0))
 
     @property
     def text(self):
         """A cell of the table: the deviation, and a mark where something is wrong."""
-        return f"{self.deviation:.1g}" + (" ✗" if self.messages else "")
+        return f"{self.worst[1]:.1g}" + (" ✗" if self.messages else "")
 
 
 def compare(old, new, text):
@@ -48,8 +52,7 @@ def compare(old, new, text):
             share = largest_deviation(stored, now)
             if share > LIMIT:
                 result.messages.append(f"{name_of(stored)}: {share:.2g} of its tolerance")
-            if share > result.deviation:
-                result.deviation, result.worst = share, name_of(stored)
+            result.shares[name_of(stored)] = share
         for share in _pictures(before["outputs"], after["outputs"]):
             if share > 1:
                 result.messages.append(f"cell {number}: another picture ({share:.2g} of the limit)")
@@ -100,7 +103,6 @@ async def _execute(config, path, name, variables, sources):
 async def _results(config, paths, chosen, jobs):
     """{(path, processor): Result or the error that stopped it}, ``jobs`` kernels at a time."""
     room = asyncio.Semaphore(max(1, jobs))
-
     sources = _sources(config)
 
     async def one(path, name):
@@ -109,7 +111,7 @@ async def _results(config, paths, chosen, jobs):
                 new = await _execute(config, path, name, chosen[name], sources)
             except Exception as error:  # whatever stops one notebook must not stop the others
                 print(f"{path.stem}, {name}: FAILED")
-                return Result(float("inf"), "", [f"failed: {error}"])
+                return Result({"the run": float("inf")}, [f"failed: {error}"])
             text = path.read_text(encoding="utf-8")
             return compare(execute.normalise(notebook.loads(text)), new, text)
 
@@ -133,12 +135,22 @@ def _report(results, paths, names):
         for (path, name), result in results.items()
         for message in result.messages
     ]
-    worst = max(results.items(), key=lambda item: item[1].deviation)
-    (path, name), result = worst
-    if result.worst:
-        lines += ["", f"The largest: {path.stem[:2]}, {name}, {result.worst}."]
+    (path, name), result = max(results.items(), key=lambda item: item[1].worst[1])
+    if result.shares:
+        lines += ["", f"The largest: {path.stem[:2]}, {name}, {result.worst[0]}."]
     verdict = f"{len(wrong)} disagreements" if wrong else "no disagreement"
     return "\n".join([*lines, "", *wrong, f"{verdict} in {len(results)} runs"])
+
+
+def _records(results):
+    """Every record with its largest share over the processors, the largest first."""
+    shares = {}
+    for (path, _), result in results.items():
+        for record, share in result.shares.items():
+            key = path.stem[:2], record
+            shares[key] = max(share, shares.get(key, 0.0))
+    ordered = sorted(shares.items(), key=lambda item: -item[1])
+    return "".join(f"{share:.1e}\t{number}\t{record}\n" for (number, record), share in ordered)
 
 
 def portable(config, numbers=(), names=(), jobs=2):
@@ -162,4 +174,7 @@ def portable(config, numbers=(), names=(), jobs=2):
             print(f"{name} takes another path in: {', '.join(changed) or 'nothing'}")
     results = asyncio.run(_results(config, paths, chosen, jobs))
     print("\n" + _report(results, paths, list(chosen)))
+    listing = config.root / "build" / "portable" / "records.tsv"
+    notebook.write(listing, _records(results))
+    print(f"each record: {config.mentions(listing)}")
     return 1 if any(result.messages for result in results.values()) else 0
