@@ -152,6 +152,10 @@ def test_the_table_names_what_does_not_travel_and_is_taken_up_again(tiny, capsys
     assert listing.splitlines() == [
         "5.0e-01\t01\tLemma A · delicate", "0.0e+00\t01\tLemma A · chaotic"]
     # Finished results are kept, until the code, the notebook or the data change.
+    prose = notebook.read(path)
+    text = {"cell_type": "markdown", "id": "prose", "metadata": {}, "source": "New."}
+    prose["cells"].append(text)
+    notebook.write(path, notebook.dumps(prose))
     assert cli.main(["portable", "01", "--processors", "native"]) == 0
     assert "01_first, native: kept" in capsys.readouterr().out
     (tiny / "code" / "module.py").write_text("x = 1\n", encoding="utf-8")

@@ -90,7 +90,13 @@ async def _execute(config, path, name, variables, sources):
         found = json.loads(kept.read_text(encoding="utf-8"))
         if found["key"] == key:
             print(f"{path.stem}, {name}: kept", flush=True)
-            return notebook.loads(json.dumps(found["notebook"]))
+            new = copy.deepcopy(old)  # the text around the cells may be another by now
+            done = notebook.loads(json.dumps(found["notebook"]))
+            pairs = zip(notebook.code_cells(new), notebook.code_cells(done), strict=True)
+            for cell, executed in pairs:
+                cell["outputs"] = executed["outputs"]
+                cell["execution_count"] = executed["execution_count"]
+            return new
     start = time.perf_counter()
     environment = processors.environment(variables)
     new = await execute.execute_notebook(old, path.parent, execute.TIMEOUT, environment)
