@@ -24,8 +24,8 @@ def row_gradients(network: Network, theta: Any, points: Any,
     """Row gradients ``(N, draws, P)`` of one model ``theta (P,)`` at ``points (N, d)``.
 
     Every point gets its own ``draws`` independent (t, xi). In the dtype of
-    ``networks.parameters``. Raises
-    ``ValueError`` or ``TypeError`` for wrong shapes or counts and for values that are not finite.
+    ``networks.parameters``. Raises ``ValueError`` or ``TypeError`` for wrong shapes or counts and
+    for values that are not finite.
     """
     theta, draws = parameters(theta, network.parameters), count("draws", draws)
     points, chunk = as_tensor("points", points, "N", "d"), count("chunk", chunk)

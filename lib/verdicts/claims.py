@@ -121,9 +121,7 @@ def monotone(statement, key, curves, *, direction, **common):
     return _claim("monotone", statement, key, curves, direction=direction, **common)
 
 
-def control(
-    statement, key, kind, *args, rtol=1e-6, atol=1e-12, uncompared=None, **kwargs
-):
+def control(statement, key, kind, *args, rtol=1e-6, atol=1e-12, uncompared=None, **kwargs):
     """A false claim of the given kind is found false, beyond its error or interval.
 
     The remaining arguments are those of that kind.  Raises AssertionError if the claim holds, is

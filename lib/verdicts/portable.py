@@ -91,8 +91,8 @@ async def _execute(config, path, name, variables, sources):
         if found["key"] == key:
             print(f"{path.stem}, {name}: kept", flush=True)
             new = copy.deepcopy(old)  # the text around the cells may be another by now
-            done = notebook.loads(json.dumps(found["notebook"]))
-            pairs = zip(notebook.code_cells(new), notebook.code_cells(done), strict=True)
+            done = notebook.code_cells(found["notebook"])
+            pairs = zip(notebook.code_cells(new), done, strict=True)
             for cell, executed in pairs:
                 cell["outputs"] = executed["outputs"]
                 cell["execution_count"] = executed["execution_count"]
@@ -172,12 +172,11 @@ def portable(config, numbers=(), names=(), jobs=2):
         raise ValueError(f"processors must be among {', '.join(known)}; got {', '.join(unknown)}")
     chosen = {name: known[name] for name in (names or known)}
     paths = [config.notebook(n) for n in numbers] if numbers else config.notebook_paths()
-    native = processors.probe(known["native"])
-    for name, variables in chosen.items():
-        found = processors.probe(variables)
+    foreign = {name: processors.probe(v) for name, v in chosen.items() if name != "native"}
+    native = processors.probe(known["native"]) if foreign else {}
+    for name, found in foreign.items():
         changed = [k for k in native if found[k] != native[k]]
-        if name != "native":
-            print(f"{name} takes another path in: {', '.join(changed) or 'nothing'}")
+        print(f"{name} takes another path in: {', '.join(changed) or 'nothing'}")
     results = asyncio.run(_results(config, paths, chosen, jobs))
     print("\n" + _report(results, paths, list(chosen)))
     listing = config.root / "build" / "portable" / "records.tsv"
