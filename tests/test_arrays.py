@@ -1,7 +1,9 @@
 """The door of array arguments: every public function, every way in which numbers are held."""
 
+import dataclasses
 import inspect
 import math
+import pkgutil
 import re
 import types
 
@@ -13,13 +15,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+import score_stability
 from score_stability import (
     arrays,
+    bounds,
     certificates,
     contraction,
+    datasets,
     dimension,
     divergences,
     empirical,
+    estimates,
     exact_cases,
     exact_law,
     fourier,
@@ -28,6 +34,7 @@ from score_stability import (
     memorisation,
     networks,
     process,
+    quadrature,
     sampling,
     self_posterior,
     signatures,
@@ -39,9 +46,10 @@ from score_stability import (
 from score_stability.process import OrnsteinUhlenbeck
 from score_stability.weighting import TimeWeighting
 
-MODULES = (certificates, contraction, dimension, divergences, empirical, exact_cases, exact_law,
-           fourier, gradient_noise, linear_denoisers, memorisation, networks, process, sampling,
-           self_posterior, signatures, stability, targets, training, weighting)
+MODULES = (bounds, certificates, contraction, datasets, dimension, divergences, empirical,
+           estimates, exact_cases, exact_law, fourier, gradient_noise, linear_denoisers,
+           memorisation, networks, process, quadrature, sampling, self_posterior, signatures,
+           stability, targets, training, weighting)
 OU, TAU = OrnsteinUhlenbeck(0.5), TimeWeighting([1.0, 2.0], [1.0, 3.0])
 
 # Small whole numbers are the same in every representation.
@@ -108,6 +116,13 @@ JACKKNIVES = [certificates.Jackknife(each, 1.0, 1.0) for each in ([1.0, 2.0], [3
 
 def options(**vectors):
     return training.SGD(**{"steps": 2, "batch_size": 2, "step_size": 0.25, **vectors})
+
+
+def parts(function):
+    """``function`` with the three numbers of its ``Estimate``."""
+    def numbers(*arguments, **vectors):
+        return dataclasses.astuple(function(*arguments, **vectors))
+    return numbers
 
 
 def run(theta, data, **vectors):
@@ -378,6 +393,25 @@ CALLS = {
     "exact_law.Start.log": (START.log, {"y": T}),
     "exact_law.Law": (lambda **vectors: [*exact_law.Law(**vectors).moments(),
                                          exact_law.Law(**vectors).error_at([1.0, 4.5])], LAW),
+    "bounds.Bound.__call__": (lambda intrinsic_dimension: bounds.MANIFOLD_SLACK(
+        intrinsic_dimension=intrinsic_dimension), {"intrinsic_dimension": T}),
+    "bounds.last_iterate_zcdp": (lambda steps: bounds.last_iterate_zcdp(1.0, 2.0, 0.5, steps),
+                                 {"steps": T}),
+    "datasets.Images": (lambda pixels: datasets.Images(
+        "three", pixels, np.arange(3), (1, 2)).pixels, {"pixels": np.eye(3, 2)}),
+    "datasets.standardise": (datasets.standardise, {"train": X}),
+    "datasets.Standardisation": (lambda mean: datasets.Standardisation(mean, 2.0)(X),
+                                 {"mean": ONE[0]}),
+    "datasets.Standardisation.of": (lambda train: datasets.Standardisation.of(train).mean,
+                                    {"train": X}),
+    "datasets.Standardisation.__call__": (datasets.Standardisation.of(X), {"images": Y}),
+    "datasets.Standardisation.to_pixels": (datasets.Standardisation.of(X).to_pixels, {"array": Y}),
+    "estimates.mean": (parts(estimates.mean), {"replicates": T}),
+    "estimates.jackknife": (lambda replicates: parts(estimates.jackknife)(
+        lambda a: a, replicates), {"replicates": T}),
+    "estimates.paired_ratio": (parts(estimates.paired_ratio), {"numerator": T,
+                                                               "denominator": TIMES}),
+    "estimates.log_log_slope": (parts(estimates.log_log_slope), {"x": TIMES, "y": T}),
     "exact_law.Law.at": (exact_law.Law(**LAW).at, {"x": T}),
     "exact_law.Law.error_at": (exact_law.Law(**LAW).error_at, {"x": T}),
     "exact_law.sampler_law": (
@@ -402,6 +436,10 @@ CALLS = {
 
 # Without an array argument of their own …
 WITHOUT = set(re.findall(r"\S+", """
+bounds.Bound datasets.DataUnavailable datasets.LongRun datasets.cifar10 datasets.digits
+datasets.gradient_noise_long_run datasets.load datasets.mnist datasets.noisy_ring datasets.split
+estimates.Estimate estimates.Estimate.half_width estimates.wilson_interval quadrature.gauss_hermite
+quadrature.gauss_legendre quadrature.standard_normal
 certificates.Jackknife.upper_end fourier.FourierDenoisers gradient_noise.NoiseCovariances
 linear_denoisers.RandomReLU.draw linear_denoisers.combine linear_denoisers.draw_triples
 memorisation.NearestNeighbour networks.DeepLinear networks.MLP networks.MLP.initial
@@ -437,12 +475,20 @@ exact_law.score_error exact_law.start_cost exact_law.tv_between
 INSIDE = set(re.findall(r"\S+", """
 networks.DeepLinear.noise networks.MLP.layers networks.MLP.noise networks.MLP.rescaling_directions
 networks.Network networks.Network.noise networks.RandomFeatures.features
-networks.RandomFeatures.noise networks.ScaledLinear.noise process.by_time sampling.Step.mean
-sampling.Step.multiplier sampling.TwoStageStep.mean sampling.TwoStageStep.multiplier
-sampling.evaluate training.DenoisingLoss.rows training.clip_rows training.point_gradients
+networks.RandomFeatures.noise networks.ScaledLinear.noise process.by_time
+quadrature.trapezoid_error sampling.Step.mean sampling.Step.multiplier sampling.TwoStageStep.mean
+sampling.TwoStageStep.multiplier sampling.evaluate training.DenoisingLoss.rows training.clip_rows
+training.point_gradients
 """))
 TARGETS = ("Gaussian", "GaussianMixture", "TwoPoint", "Torus", "Circle", "Sphere",
            "UniformInterval", "HarmonicCurve")
+
+
+def test_every_module_is_listed():
+    # The door itself, what draws pictures, compiles formulas, seeds, and lists the statements.
+    names = {m.name for m in pkgutil.iter_modules(score_stability.__path__)}
+    assert names - {m.__name__.rpartition(".")[2] for m in MODULES} == {
+        "arrays", "plots", "rounding", "runtime", "statements"}
 
 
 def test_every_public_function_is_listed():
@@ -584,7 +630,8 @@ DIVERGED = {("networks.noise_at", "theta"), ("training.pair_distance", "theta"),
             ("contraction.reflection_maximal", "b")}
 ELEMENTWISE = {("contraction.ComparisonChain.free", "r"), ("contraction.ComparisonChain.hit", "r"),
                ("exact_law.Start.log", "y"), ("exact_law.Law.at", "x"),
-               ("exact_law.Law.error_at", "x")}
+               ("exact_law.Law.error_at", "x"), ("bounds.Bound.__call__", "intrinsic_dimension"),
+               ("bounds.last_iterate_zcdp", "steps")}
 ANY_SHAPE = {("targets.Gaussian", "covariance"), ("memorisation.membership_advantage", "fresh"),
              ("training.SGD", "clip"), ("training.SGD", "weight_decay"),
              ("training.SGD", "noise_std"), ("training.SGD", "step_size"),

@@ -15,6 +15,7 @@ import numpy as np
 import sympy as sp
 from sympy.codegen.cfunctions import log2
 
+from .arrays import as_numpy
 from .rounding import evaluate
 
 _names = ("eps_stab seen_loss fresh_loss gap h C C_hat defect delta snr data_variance N B V "
@@ -56,10 +57,9 @@ class Bound:
                             f"got {', '.join(sorted(values)) or 'nothing'}")
         arrays = {}
         for name, value in values.items():
-            array = np.asarray(value, dtype=np.float64)
-            if not (np.isfinite(array) & (array >= 0)).all():
+            arrays[name] = as_numpy(name, value, finite=False)
+            if not (np.isfinite(arrays[name]) & (arrays[name] >= 0)).all():
                 raise ValueError(f"{name} must be finite and non-negative")
-            arrays[name] = array
         result = self._value(arrays, self.limits)
         if not np.isfinite(result).all():
             raise ValueError(f"{', '.join(self.arguments)} must give a finite bound")
@@ -316,7 +316,7 @@ def last_iterate_zcdp(clip: float, noise_scale: float, decay: float, steps: Any)
     """
     if not 0 <= decay < 1:  # false for NaN too
         raise ValueError(f"decay must be in [0, 1); got {decay}")
-    if not (np.asarray(steps, dtype=np.float64) >= 1).all():
+    if not (as_numpy("steps", steps) >= 1).all():
         raise ValueError(f"steps must be at least 1; got {steps}")
     return LAST_ITERATE(clip=clip, noise_scale=noise_scale, steps=steps,
                         contraction_rate=-np.log1p(-decay))

@@ -8,7 +8,6 @@ import hashlib
 import importlib.resources
 import io
 import math
-import operator
 import os
 import tarfile
 import zlib
@@ -18,6 +17,8 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 import numpy as np
+
+from .arrays import as_numpy, count, number
 
 FOLDER_VARIABLE = "SCORE_STABILITY_DATA"
 LONG_RUN_FILE = "gradient_noise_long_run.npz"
@@ -40,8 +41,8 @@ class DataUnavailable(RuntimeError):
 class Images:
     """A labelled set of ``n`` images, one flattened image per row.
 
-    ``pixels``: float64, ``(n, d)``, in [0, 1] (0 black, 1 white); ``labels``: integers, ``(n,)``;
-    ``shape``: ``(h, w)`` or ``(h, w, 3)`` with product ``d``, so that
+    ``pixels``: ``(n, d)``, in [0, 1] (0 black, 1 white), kept as float64; ``labels``: integers,
+    ``(n,)``; ``shape``: ``(h, w)`` or ``(h, w, 3)`` with product ``d``, so that
     ``pixels[i].reshape(shape)`` can be drawn. Raises ``TypeError`` or ``ValueError`` naming the
     field that is wrong.
     """
@@ -54,7 +55,7 @@ class Images:
     def __post_init__(self):
         if not isinstance(self.name, str):
             raise TypeError(f"name must be a string, not {type(self.name).__name__}")
-        _check_rows(self.pixels, "pixels")
+        object.__setattr__(self, "pixels", as_numpy("pixels", self.pixels, "n", "d"))
         if self.pixels.min() < 0 or self.pixels.max() > 1:
             raise ValueError("pixels must lie in [0, 1]")
         if not (isinstance(self.labels, np.ndarray) and self.labels.dtype.kind in "iu"):
@@ -114,7 +115,7 @@ def cifar10(
     Source: Krizhevsky 2009.
     """
     if limit is not None:
-        limit = _count(limit, "limit")
+        limit = count("limit", limit)
     named = folder if folder is not None else os.environ.get(FOLDER_VARIABLE) or None
     try:
         places = [] if named is None else [Path(named).expanduser()]
@@ -165,7 +166,7 @@ def split(images: Images, sizes: Sequence[int], generator: np.random.Generator) 
             f"generator must be a numpy.random.Generator, not {type(generator).__name__}"
         )
     try:
-        sizes = [_count(size, "sizes") for size in sizes]
+        sizes = [count("sizes", size) for size in sizes]
     except TypeError as error:
         raise TypeError(f"sizes must be a sequence of positive integers, not {sizes!r}") from error
     if not sizes or sum(sizes) > len(images):
@@ -188,6 +189,12 @@ class Standardisation:
 
     mean: np.ndarray
     scale: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mean", as_numpy("mean", self.mean, "d"))
+        object.__setattr__(self, "scale", number("scale", self.scale))
+        if self.scale <= 0:
+            raise ValueError(f"scale must be positive; got {self.scale}")
 
     @classmethod
     def of(cls, train: Images | np.ndarray) -> "Standardisation":
@@ -226,32 +233,8 @@ def standardise(train: Images | np.ndarray, *others: Images | np.ndarray) -> tup
     return tuple(rule(images) for images in (train, *others))
 
 
-def _check_rows(x, argument: str) -> None:
-    if not (isinstance(x, np.ndarray) and x.dtype == np.float64):
-        raise TypeError(f"{argument} must be a float64 numpy array")
-    if x.ndim != 2 or x.size == 0:
-        raise ValueError(f"{argument} must be (n, d) and not empty, not {x.shape}")
-    if not np.isfinite(x).all():
-        raise ValueError(f"{argument} must not hold NaN or infinite values")
-
-
 def _rows(images, argument: str) -> np.ndarray:
-    if isinstance(images, Images):
-        return images.pixels
-    _check_rows(images, argument)
-    return images
-
-
-def _count(value, argument: str) -> int:
-    if isinstance(value, bool):
-        raise TypeError(f"{argument} must be integers, not {value!r}")
-    try:
-        value = operator.index(value)
-    except TypeError as error:
-        raise TypeError(f"{argument} must be integers, not {value!r}") from error
-    if value < 1:
-        raise ValueError(f"{argument} must be positive, not {value}")
-    return value
+    return images.pixels if isinstance(images, Images) else as_numpy(argument, images, "n", "d")
 
 
 def _shipped(name: str, sha256: str) -> dict[str, np.ndarray]:

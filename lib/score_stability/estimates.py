@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from .arrays import as_numpy, number
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -49,12 +51,10 @@ class Estimate:
 
 
 def _replicates(name: str, values: Any, minimum: int = 2) -> np.ndarray:
-    array = np.asarray(values, dtype=np.float64)
+    array = as_numpy(name, values)
     if array.ndim != 1 or array.size < minimum:
         raise ValueError(f"{name} must be a vector of at least {minimum} replicates; "
                          f"got shape {array.shape}")
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} must be finite")
     return array
 
 
@@ -93,7 +93,8 @@ def jackknife(function: Callable[..., float], *replicates: Any) -> Estimate:
 
 def paired_ratio(numerator: Any, denominator: Any) -> Estimate:
     """E numerator / E denominator from paired replicates (jackknife)."""
-    return jackknife(lambda a, b: a / b, numerator, denominator)
+    return jackknife(lambda a, b: a / b, _replicates("numerator", numerator),
+                     _replicates("denominator", denominator))
 
 
 def log_log_slope(x: Any, y: Sequence[Estimate] | Any) -> Estimate:
@@ -106,17 +107,17 @@ def log_log_slope(x: Any, y: Sequence[Estimate] | Any) -> Estimate:
     Raises ``ValueError`` for fewer than two points, or three where residuals must give the error,
     and for x or y that are not positive and finite.
     """
-    log_x = np.asarray(x, dtype=np.float64)
-    if log_x.ndim != 1 or log_x.size < 2 or not (
-            (log_x > 0) & np.isfinite(log_x)).all():
+    log_x = as_numpy("x", x)
+    if log_x.ndim != 1 or log_x.size < 2 or not (log_x > 0).all():
         raise ValueError("x must be a vector of at least two positive, finite numbers")
-    points = list(y)
+    points = list(y) if isinstance(y, Sequence) else as_numpy("y", y, "n").tolist()
     if len(points) != log_x.size:
         raise ValueError(f"y must have as many entries as x ({log_x.size}); got {len(points)}")
     log_x = np.log(log_x)
     weighted = all(isinstance(p, Estimate) and p.standard_error > 0 for p in points)
-    values = np.array([p.value if isinstance(p, Estimate) else float(p) for p in points])
-    if not ((values > 0) & np.isfinite(values)).all():
+    values = as_numpy("y", [p.value if isinstance(p, Estimate) else number("y", p)
+                           for p in points])
+    if not (values > 0).all():
         raise ValueError("y must be positive and finite")
     if weighted:
         weights = np.array([(p.value / p.standard_error) ** 2 for p in points])

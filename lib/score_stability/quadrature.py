@@ -6,6 +6,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from .arrays import count
+
 
 def standard_normal(nodes: int = 4001, half_width: float = 12.0) -> tuple[np.ndarray, np.ndarray]:
     """Nodes z and weights w with Σ w f(z) ≈ E f(Z), Z ~ N(0, 1): the trapezoid rule.
@@ -15,8 +17,7 @@ def standard_normal(nodes: int = 4001, half_width: float = 12.0) -> tuple[np.nda
     neglected mass is below 1e-32 at the default width. Raises ``ValueError`` for fewer than
     three nodes or a width that is not positive.
     """
-    if nodes < 3:
-        raise ValueError(f"nodes must be at least 3; got {nodes}")
+    nodes = count("nodes", nodes, 3)
     if not 0 < half_width < np.inf:
         raise ValueError(f"half_width must be positive and finite; got {half_width}")
     z = np.linspace(-half_width, half_width, nodes)
@@ -27,9 +28,7 @@ def standard_normal(nodes: int = 4001, half_width: float = 12.0) -> tuple[np.nda
 
 def gauss_hermite(nodes: int) -> tuple[np.ndarray, np.ndarray]:
     """Nodes z and weights w with Σ w f(z) = E f(Z), Z ~ N(0, 1), for degree up to 2 nodes − 1."""
-    if nodes < 1:
-        raise ValueError(f"nodes must be at least 1; got {nodes}")
-    z, w = np.polynomial.hermite_e.hermegauss(nodes)
+    z, w = np.polynomial.hermite_e.hermegauss(count("nodes", nodes))
     return z, w / w.sum()
 
 
@@ -37,9 +36,7 @@ def gauss_legendre(start: float, end: float, nodes: int = 400) -> tuple[np.ndarr
     """Nodes and weights of Gauss–Legendre quadrature on [start, end]."""
     if not start < end:
         raise ValueError(f"start must be below end; got {start}, {end}")
-    if nodes < 1:
-        raise ValueError(f"nodes must be at least 1; got {nodes}")
-    points, weights = _legendre(nodes)
+    points, weights = _legendre(count("nodes", nodes))
     half = 0.5 * (end - start)
     return start + half * (points + 1.0), half * weights
 
