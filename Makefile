@@ -1,12 +1,13 @@
 # Each target first makes .venv and installs into it, unless that is done and up to date.
 # PYTHON: the interpreter to build .venv from. TORCH_INDEX: see README. ARGS: more for pytest.
-# JOBS: processes that share the tests, 0 for one without workers. A notebook is never split.
+# JOBS: notebooks, or processes that share the tests, at a time (default: the processors, at most 8).
 # NOTEBOOK: a number, for slides; NOTEBOOKS: several, for colab (default 00 03) and portable (all).
 # PROCESSORS: which of them to simulate (default all). OFFLINE=1: a book that needs no network.
 PYTHON ?= python3
 TORCH_INDEX ?=
 ARGS ?=
-JOBS ?= 2
+JOBS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); \
+  [ $$n -le 8 ] && echo $$n || echo 8)
 NOTEBOOK ?= 03
 NOTEBOOKS ?=
 PROCESSORS ?=
@@ -29,10 +30,10 @@ help:
 	@echo "make colab       run notebooks as Colab would, without a checkout: NOTEBOOKS='00 03'"
 
 notebooks: .venv/.installed
-	$(ONE) $(BIN)/python -m verdicts run
+	$(ONE) $(BIN)/python -m verdicts run --jobs $(JOBS)
 
 test: .venv/.installed
-	$(ONE) $(BIN)/python -m pytest -n $(JOBS) --dist loadscope $(ARGS)
+	$(ONE) $(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 # Sets its own threads: a processor is its variables.
 portable: .venv/.installed

@@ -1,10 +1,17 @@
-"""python -m verdicts run | table | portable | check | stamp"""
+"""python -m verdicts run | times | table | portable | check | stamp"""
 
 import argparse
 import sys
 
-from verdicts import execute, form, notebook, portable, report, stamp
+from verdicts import execute, form, kernels, notebook, portable, report, stamp, times
 from verdicts.config import load_config
+
+
+def _jobs(text):
+    jobs = int(text)
+    if jobs < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1; got {jobs}")
+    return jobs
 
 
 def _parser():
@@ -13,6 +20,12 @@ def _parser():
     run = commands.add_parser("run", help="re-execute notebooks in place")
     run.add_argument("paths", nargs="*", help="default: all notebooks")
     run.add_argument("--fresh", action="store_true", help="store outputs that agree anew as well")
+    run.add_argument("--jobs", type=_jobs, default=kernels.cores(),
+                     help="notebooks at a time (default: as many as processors)")
+    run.add_argument("--times", action="store_true", help="store what each cell costs")
+    cost = commands.add_parser("times", help="what each cell costs, against what is stored")
+    cost.add_argument("numbers", nargs="*", help="two digits each; default: all notebooks")
+    cost.add_argument("--jobs", type=_jobs, default=kernels.cores(), help="as for run")
     table = commands.add_parser("table", help="print the table of verdicts")
     how = table.add_mutually_exclusive_group()
     how.add_argument("--write", action="store_true", help="write it into the table files")
@@ -20,7 +33,7 @@ def _parser():
     travel = commands.add_parser("portable", help="run notebooks under simulated processors")
     travel.add_argument("numbers", nargs="*", help="two digits each; default: all notebooks")
     travel.add_argument("--processors", nargs="+", default=[], help="default: all")
-    travel.add_argument("--jobs", type=int, default=2, help="kernels at a time (default: 2)")
+    travel.add_argument("--jobs", type=_jobs, default=kernels.cores(), help="as for run")
     commands.add_parser("check", help="check the form of all notebooks")
     commands.add_parser("stamp", help="write badges, navigation, setup cells, address")
     return parser
@@ -55,7 +68,9 @@ def main(arguments=None):
 
 def _run(options, config):
     if options.command == "run":
-        return execute.run(config, options.paths, options.fresh)
+        return execute.run(config, options.paths, options.fresh, options.jobs, options.times)
+    if options.command == "times":
+        return times.times(config, options.numbers, options.jobs)
     if options.command == "portable":
         return portable.portable(config, options.numbers, options.processors, options.jobs)
     if options.command == "check":

@@ -19,6 +19,7 @@ class Config:
     context: str = ""  # "module:function" giving seed, profile, device
     stored_context: dict = field(default_factory=dict)
     table_files: tuple = ()
+    times: str = ""  # the file with what each cell costs
     sources: tuple = ("lib",)  # folders of the code and data that the notebooks use
 
     @property

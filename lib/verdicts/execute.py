@@ -1,52 +1,14 @@
 """Re-execute notebooks in place, so that a re-run without changes leaves no trace in the files."""
 
 import asyncio
-import os
-import subprocess
 import sys
-import time
+from dataclasses import dataclass
 from pathlib import Path
 
-from verdicts import images, notebook, report
-from verdicts.pytest_plugin import ENVIRONMENT
+from verdicts import images, kernels, notebook, report, times
 from verdicts.records import disagreements, neutralise, records_of
 
 TIMEOUT = 600  # seconds for one cell, of a run that must reproduce the stored outputs
-
-
-def _seconds():
-    """CPU seconds of finished child processes (kernels); wall-clock where there is no count."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return time.perf_counter(), "s"
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime, "s CPU"
-
-
-async def execute_notebook(nb, folder, timeout=TIMEOUT, environment=None):
-    """A new notebook: the same cells, executed in a fresh kernel in the given folder.
-
-    timeout is in seconds for one cell, None for no limit; environment is the kernel's whole
-    environment (default: this process's, with one thread).  Raises nbclient's CellExecutionError
-    if a cell fails.
-    """
-    import nbformat
-    from nbclient import NotebookClient
-
-    new = nbformat.from_dict(nb)
-    await NotebookClient(
-        new,
-        timeout=timeout,
-        kernel_name="python3",
-        record_timing=False,
-        shutdown_kernel="immediate",  # nothing is lost: outputs have arrived
-        resources={"metadata": {"path": str(folder)}},
-    ).async_execute(
-        env=environment or os.environ | ENVIRONMENT,
-        stderr=subprocess.DEVNULL,  # the kernel's own log
-    )
-    return notebook.loads(nbformat.writes(new))
 
 
 def normalise(nb):
@@ -151,38 +113,83 @@ def _target(config, path):
     return config.root / "build" / "runs" / label / path.name
 
 
-def run(config, paths=None, fresh=False):
-    """Execute notebooks one after the other; 0 if all claims hold, 1 otherwise.
+@dataclass
+class _Done:
+    """A notebook that was executed: where it was written to, if it changed, and what it cost."""
 
-    A notebook that fails is left untouched.  Outputs that agree with the stored ones stay as they
-    are, unless ``fresh``: after a change of code whose numbers agree with the old ones.  Under
-    another seed, profile or device the results go to build/runs/.  Without paths: all notebooks,
-    and the table of verdicts at the end.
-    """
-    failed = []
+    target: Path
+    changed: bool
+    verdicts: int
+    used: kernels.Usage
+    cost: times.Cost | None
+
+
+async def _execute(config, path, fresh, measured):
+    old = normalise(notebook.read(path))
     limit = TIMEOUT if config.comparable() else None
+    watch = times.Watch() if measured else None
+    new, used = await kernels.execute(old, path.parent, limit, watch=watch)
+    new = normalise(new)
+    target = _target(config, path)
+
+    def write():  # takes its time with pictures, and must not keep other kernels waiting
+        return notebook.write(target, notebook.dumps(new if fresh else keep_stored(old, new)))
+
+    changed = await asyncio.to_thread(write)
+    return _Done(target, changed, len(notebook.claims(new)), used,
+                 watch.cost if measured else None)
+
+
+def _line(used):
+    memory = f", {used.peak / 1e9:.2f} GB" if used.peak else ""
+    return f"{used.seconds:.1f} s CPU{memory}"
+
+
+def run(config, paths=None, fresh=False, jobs=1, measured=False):
+    """Execute notebooks, ``jobs`` at a time; 0 if all claims hold, 1 otherwise, 130 if interrupted.
+
+    Several at a time are begun longest first, by their stored times, and each says so when it is
+    through; the results follow in reading order.  A notebook that fails is left untouched and stops
+    no other.  Outputs that agree with the stored ones stay as they are, unless ``fresh``: after a
+    change of code whose numbers agree with the old ones.  Under another seed, profile or device the
+    results go to build/runs/.  ``measured`` stores the times of the cells.  Without paths: all
+    notebooks, and the table of verdicts at the end.
+    """
     selected = [Path(p).resolve() for p in paths or config.notebook_paths()]
-    for path in selected:
-        print(f"{path.stem} … ", end="", flush=True)
-        start, _ = _seconds()
-        try:
-            old = normalise(notebook.read(path))
-            new = normalise(asyncio.run(execute_notebook(old, path.parent, limit)))
-        except Exception as error:  # whatever stops one notebook must not stop the others
-            failed.append(path.name)
-            print(f"FAILED\n{error}", file=sys.stderr)
-            continue
-        end, unit = _seconds()
-        target = _target(config, path)
-        changed = notebook.write(target, notebook.dumps(new if fresh else keep_stored(old, new)))
-        note = f", wrote {config.mentions(target)}" if changed else ""
-        count = len(notebook.claims(new))
-        print(f"{end - start:.1f} {unit}, {count} verdicts{note}", flush=True)
+    order = times.longest_first(config, selected) if jobs > 1 else selected
+    results, width = {}, max((len(path.stem) for path in selected), default=0)
+
+    def work(path):
+        async def one():
+            try:
+                results[path] = await _execute(config, path, fresh, measured)
+                line = _line(results[path].used)
+            except Exception as error:  # whatever stops one notebook must not stop the others
+                results[path] = error
+                line = "FAILED"
+            print(f"[{len(results):2}/{len(order)}] {path.stem:{width}}  {line}", flush=True)
+
+        return one
+
+    try:
+        kernels.together([work(path) for path in order], jobs)
+    except KeyboardInterrupt:
+        done = [path.stem for path in selected if isinstance(results.get(path), _Done)]
+        print(f"interrupted; done: {', '.join(done) or 'none'}", file=sys.stderr)
+        return 130
+    failed = [path for path in selected if isinstance(results[path], Exception)]
+    done = {path: results[path] for path in selected if path not in failed}
+    print()
+    for path, result in done.items():
+        note = f", wrote {config.mentions(result.target)}" if result.changed else ""
+        print(f"{path.stem}: {result.verdicts} verdicts{note}")
+    if measured and done:
+        print("\n" + times.update(config, {path.stem: d.cost for path, d in done.items()}))
     if not paths and selected:
         try:
             print("\n" + report.terminal(config, _target(config, selected[0]).parent))
         except notebook.Unreadable as error:
             print(f"\nno table of verdicts: {error}", file=sys.stderr)
-    if failed:
-        print(f"\nfailed: {', '.join(failed)}", file=sys.stderr)
+    for path in failed:
+        print(f"\nfailed: {path.name}, {results[path]}", file=sys.stderr)
     return 1 if failed else 0

@@ -6,7 +6,6 @@ stored: the largest disagreement of every record as a share of its tolerance, pi
 build/portable and taken up again as long as notebook, library and packages stay the same.
 """
 
-import asyncio
 import copy
 import hashlib
 import json
@@ -15,7 +14,7 @@ import time
 from dataclasses import dataclass, field
 from importlib.metadata import distributions
 
-from verdicts import execute, images, notebook, processors
+from verdicts import execute, images, kernels, notebook, processors, times
 from verdicts.records import largest_deviation, name_of, records_of
 
 LIMIT = 0.1  # of a record's tolerance: a real foreign processor may be worse than simulated ones
@@ -99,20 +98,19 @@ async def _execute(config, path, name, variables, sources):
             return new
     start = time.perf_counter()
     environment = processors.environment(variables)
-    new = await execute.execute_notebook(old, path.parent, execute.TIMEOUT, environment)
+    new, _ = await kernels.execute(old, path.parent, execute.TIMEOUT, environment)
     new = execute.normalise(new)
     notebook.write(kept, json.dumps({"key": key, "notebook": new}))
     print(f"{path.stem}, {name}: {time.perf_counter() - start:.0f} s", flush=True)
     return new
 
 
-async def _results(config, paths, chosen, jobs):
+def _results(config, paths, chosen, jobs):
     """{(path, processor): Result or the error that stopped it}, ``jobs`` kernels at a time."""
-    room = asyncio.Semaphore(max(1, jobs))
     sources = _sources(config)
 
-    async def one(path, name):
-        async with room:
+    def work(path, name):
+        async def one():
             try:
                 new = await _execute(config, path, name, chosen[name], sources)
             except Exception as error:  # whatever stops one notebook must not stop the others
@@ -121,8 +119,11 @@ async def _results(config, paths, chosen, jobs):
             text = path.read_text(encoding="utf-8")
             return compare(execute.normalise(notebook.loads(text)), new, text)
 
-    wanted = [(path, name) for path in paths for name in chosen]
-    return dict(zip(wanted, await asyncio.gather(*(one(*w) for w in wanted)), strict=True))
+        return one
+
+    wanted = [(path, name) for path in times.longest_first(config, paths) for name in chosen]
+    found = kernels.together([work(*w) for w in wanted], jobs)
+    return dict(zip(wanted, found, strict=True))
 
 
 def _report(results, paths, names):
@@ -177,7 +178,7 @@ def portable(config, numbers=(), names=(), jobs=2):
     for name, found in foreign.items():
         changed = [k for k in native if found[k] != native[k]]
         print(f"{name} takes another path in: {', '.join(changed) or 'nothing'}")
-    results = asyncio.run(_results(config, paths, chosen, jobs))
+    results = _results(config, paths, chosen, jobs)
     print("\n" + _report(results, paths, list(chosen)))
     listing = config.root / "build" / "portable" / "records.tsv"
     notebook.write(listing, _records(results))

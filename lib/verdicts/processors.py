@@ -11,6 +11,8 @@ import platform
 import subprocess
 import sys
 
+from verdicts.kernels import ENVIRONMENT
+
 THREADS = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -75,7 +77,8 @@ def environment(variables):
     """This process's environment with these variables, and without the others of VARIABLES."""
     clean = {k: v for k, v in os.environ.items() if k not in VARIABLES}
     # An empty list of features to disable is not the same as none.
-    return clean | {k: v for k, v in variables.items() if v} | {"PYTHONHASHSEED": "0"}
+    chosen = {k: v for k, v in variables.items() if v}
+    return clean | {k: v for k, v in ENVIRONMENT.items() if k not in THREADS} | chosen
 
 
 _PROBE = """

@@ -6,19 +6,15 @@ tolerance stored beside it.  Under another seed, profile or device nothing is co
 notebook passes if none of its claims fails.
 """
 
+import contextlib
 import os
 import warnings
 
 import pytest
 
+from verdicts import kernels, times
+
 _SETTINGS = pytest.StashKey()
-# One thread and one hash seed, so that a kernel repeats its sums in the same order.
-ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "PYTHONHASHSEED": "0",
-}
 
 
 def _is_cell(item):
@@ -36,14 +32,51 @@ def _settings(config):
 
 
 def pytest_configure(config):
-    os.environ.update(ENVIRONMENT)
+    os.environ.update(kernels.ENVIRONMENT)
     # Cells of one notebook share a kernel: pytest -n alone would spread them over processes.
     if getattr(config.option, "dist", None) == "load":
         config.option.dist = "loadscope"
+    # And files are begun in the order in which they are collected, see below.
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+    _start_kernels_safely()
     # nbval opens the null device for each kernel and leaves it to the garbage collector.
     unclosed = "unclosed file <_io.TextIOWrapper name='(/dev/null|nul)'"
     config.addinivalue_line("filterwarnings", f"ignore:{unclosed}:ResourceWarning")  # in tests
     warnings.filterwarnings("ignore", unclosed, ResourceWarning)  # between and after them
+
+
+def _start_kernels_safely():
+    """Let nbval's kernels use sockets of their own, and try a start that fails again."""
+    try:
+        from nbval import kernel
+    except ImportError:
+        return
+    if hasattr(kernel, "_verdicts"):
+        return
+    kernel._verdicts = manager, start = kernel.KernelManager, kernel.start_new_kernel
+    kernel.KernelManager = lambda **options: manager(**options, **kernels.connection())
+
+    def start_new_kernel(*arguments, **options):
+        for _ in range(kernels.ATTEMPTS - 1):
+            with contextlib.suppress(RuntimeError):
+                return start(*arguments, **options)
+        return start(*arguments, **options)
+
+    kernel.start_new_kernel = start_new_kernel
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    """Longest files first, by their stored times, so that no worker ends with a long one.
+
+    Files of unknown length, those without notebooks, come before them.
+    """
+    found, _ = _settings(config)
+    if found is not None:
+        paths = list(dict.fromkeys(item.path for item in items))
+        order = {path: k for k, path in enumerate(times.longest_first(found, paths))}
+        items.sort(key=lambda item: order[item.path])
 
 
 def pytest_collectstart(collector):
