@@ -17,12 +17,15 @@ from typing import NamedTuple
 from verdicts import notebook
 
 ATTEMPTS = 3  # to start a kernel; its cells are run once
-# One thread and one hash seed, so that a kernel repeats its sums in the same order.
+# One thread and one hash seed, so that a kernel repeats its sums in the same order; and glibc keeps
+# the memory of large temporaries instead of asking the system for new pages every time.
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "PYTHONHASHSEED": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(2**29),
+    "MALLOC_MMAP_THRESHOLD_": str(2**28),
 }
 _PATIENCE = 60  # seconds for an answer of an idle kernel
 _SOCKET_PATH = 90  # what a path of a socket may be long, with a margin: 104 on macOS
