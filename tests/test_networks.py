@@ -11,6 +11,7 @@ from score_stability.networks import (
     DeepLinear,
     RandomFeatures,
     ScaledLinear,
+    noise_at,
     score_of,
 )
 from score_stability.process import OrnsteinUhlenbeck
@@ -139,3 +140,17 @@ def test_score_of_one_model():
 def test_wrong_inputs(build, words):
     with pytest.raises(ValueError, match=words):
         build()
+
+
+@pytest.mark.parametrize("limit", [1, 40, 10**9])
+def test_evaluation_in_blocks_of_models_changes_nothing(monkeypatch, limit):
+    generator = np.random.default_rng(0)
+    model = MLP(2, (7, 5))
+    theta = model.initial(6, generator)
+    x = torch.from_numpy(generator.standard_normal((6, 4, 2)))
+    process = OrnsteinUhlenbeck(0.5)
+    one_by_one = torch.cat([noise_at(model, theta[k:k + 1], x[k:k + 1], process, 0.3)
+                            for k in range(6)])
+    monkeypatch.setattr("score_stability.networks._ACTIVATION", limit)
+    torch.testing.assert_close(noise_at(model, theta, x, process, 0.3), one_by_one,
+                               rtol=1e-12, atol=1e-13)

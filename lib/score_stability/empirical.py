@@ -22,7 +22,7 @@ from .process import OrnsteinUhlenbeck, by_time, one_time
 # exp is 20 times slower when its result underflows, and near memorisation almost every weight
 # does. Weights below e^-600 of the largest are set to e^-600: a mass below N e^-600.
 _FLOOR = -600.0
-_BLOCK = 2**22  # logits held at once: 32 MB
+_BLOCK = 2**20  # logits held at once: 8 MB, which a cache can hold
 
 
 class ReplaceOne(NamedTuple):

@@ -22,6 +22,7 @@ from .arrays import as_tensor, floating
 from .process import OrnsteinUhlenbeck, by_time, one_time
 from .sampling import Score
 
+_ACTIVATION = 2**18  # numbers of an activation at once, without gradients: 2 MB
 ACTIVATIONS = {"relu": torch.relu, "silu": torch.nn.functional.silu, "tanh": torch.tanh}
 
 
@@ -180,8 +181,12 @@ def noise_at(network: Network, theta: Any, x: Any, process: OrnsteinUhlenbeck,
     x = as_tensor("x", x, theta.shape[0], "n", "d").to(theta)
     mu = torch.full(x.shape[:2], process.mean_scale(t), dtype=x.dtype, device=x.device)
     sigma = torch.full_like(mu, math.sqrt(process.variance(t)))
+    # So many models at a time that an activation stays in the cache.
+    widest = max(getattr(network, "sizes", x.shape[2:]))
+    models = max(1, _ACTIVATION // (x.shape[1] * widest))
     with torch.no_grad():
-        return network.noise(theta, x, mu, sigma)
+        return torch.cat([network.noise(*block) for block in zip(
+            *(part.split(models) for part in (theta, x, mu, sigma)), strict=True)])
 
 
 def score_of(network: Network, theta: Any, process: OrnsteinUhlenbeck) -> Score:
