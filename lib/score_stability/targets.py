@@ -14,6 +14,7 @@ quadratures; no Monte Carlo.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -607,7 +608,8 @@ class UniformInterval(Target):
         return torch.as_tensor(slope, device=x.device).clamp(
             (mu * self.start - x) / variance, (mu * self.end - x) / variance)
 
-    def _moments(self, t: float) -> list[float]:
+    @lru_cache(maxsize=512)  # noqa: B019 - a target is small, and a sweep asks again
+    def _moments(self, t: float) -> tuple[float, ...]:
         """E[r^j |x̃ − m|²] for j = 0, 1, 2; r = p(x̃ | X)/nu(x̃)."""
         mu, sigma = float(self.process.mean_scale(t)), math.sqrt(float(self.process.variance(t)))
         length = self.end - self.start
@@ -633,8 +635,8 @@ class UniformInterval(Target):
         log_r = (-0.5 * u**2 - 0.5 * math.log(2 * math.pi) - log_mass[:, None]
                  + math.log(mu * length / sigma))
         squared = (clean - m[:, None]) ** 2 * du * sigma / (mu * length)
-        return [float(np.sum(step * density * np.sum(np.exp((j + 1) * log_r) * squared, 1)))
-                for j in range(3)]
+        return tuple(float(np.sum(step * density * np.sum(np.exp((j + 1) * log_r) * squared, 1)))
+                     for j in range(3))
 
     def _posterior_variance(self, t: float) -> float:
         return self._moments(t)[0]
