@@ -19,8 +19,8 @@ ONE = export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 VECLIB_M
 .PHONY: help notebooks test portable lab bench book book-test slides colab
 
 help:
-	@echo "make notebooks   re-run every notebook and print the table of verdicts"
-	@echo "make test        run all tests, with every notebook against its stored outputs"
+	@echo "make notebooks   re-run every notebook and print the table of verdicts (about 6 min)"
+	@echo "make test        run all tests, with every notebook against its stored outputs (about 8 min)"
 	@echo "make portable    run notebooks under simulated processors: NOTEBOOKS='17 20' PROCESSORS='nehalem zen'"
 	@echo "make lab         open the notebooks in JupyterLab"
 	@echo "make bench       measure the cost ratios"
@@ -44,7 +44,8 @@ lab: .venv/.installed
 	$(BIN)/jupyter lab notebooks
 
 bench: .venv/.installed
-	$(ONE) $(BIN)/python benchmarks/ratios.py
+	$(ONE) $(BIN)/python benchmarks/ratios.py && $(BIN)/python benchmarks/growth.py \
+	  && $(BIN)/python benchmarks/durations.py
 
 book: .venv/.book
 	$(ONE) $(BIN)/python book/build.py $(if $(OFFLINE),--offline)

@@ -8,6 +8,7 @@ exit status is 1. Run it with ``python benchmarks/ratios.py``.
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import sys
 import time
@@ -22,7 +23,15 @@ from score_stability.exact_law import Start, sampler_law
 from score_stability.networks import MLP
 from score_stability.process import OrnsteinUhlenbeck
 from score_stability.sampling import kappa_grid, sample
-from score_stability.training import SGD, DenoisingLoss, log_uniform_times, sgd, streams
+from score_stability.training import (
+    SGD,
+    DenoisingLoss,
+    exact_loss,
+    log_uniform_times,
+    sgd,
+    streams,
+)
+from score_stability.weighting import TimeWeighting
 
 HEAT = OrnsteinUhlenbeck(0.0)
 PAIRS = 7
@@ -82,7 +91,7 @@ def products(data: torch.Tensor, x: torch.Tensor) -> Work:
 
     In blocks of the same size as the library's, so that the products are the same products.
     """
-    step = max(1, min(4096, 2**22 // data.shape[0]))
+    step = max(1, min(4096, 2**20 // data.shape[0]))
 
     def work() -> torch.Tensor:
         return torch.cat([(block @ data.T) @ data for block in x.split(step)])
@@ -137,7 +146,7 @@ def stacked_training(models: int, width: int, steps: int) -> tuple[Work, Work]:
     network, batch, resamples = MLP(2, (width, width)), 32, 4
     generator = np.random.default_rng(0)
     data = torch.from_numpy(generator.standard_normal((64, 2))).float()
-    theta = network.initial(models, generator)
+    theta = network.initial(models, generator, dtype=torch.float32)  # as the modules are
     loss = DenoisingLoss(HEAT, log_uniform_times(0.00125, 0.5))
     options = SGD(steps=steps, batch_size=batch, step_size=0.05, clip=1.0, weight_decay=1e-3,
                   resamples=resamples)
@@ -166,6 +175,57 @@ def stacked_training(models: int, width: int, steps: int) -> tuple[Work, Work]:
             pass
 
     return loop, stacked
+
+
+def step_products(models: int, width: int, rows: int, steps: int, back: bool) -> Work:
+    """The matrix products of a stacked network alone: forward, and those of its gradient.
+
+    Without gradients so many models at a time as the library takes: the same products.
+    """
+    sizes = (4, width, width, 2)
+    generator = np.random.default_rng(0)
+
+    def draw(*shape: int) -> torch.Tensor:
+        return torch.from_numpy(generator.standard_normal(shape))
+
+    together = models if back else max(1, 2**18 // (rows * width))
+    layers = [tuple(zip(*(draw(models, *shape).split(together)
+                          for shape in ((rows, a), (a, b), (rows, b))), strict=True))
+              for a, b in itertools.pairwise(sizes)]
+
+    def work() -> None:
+        for _ in range(steps):
+            for k, blocks in enumerate(layers):
+                for x, weight, upstream in blocks:
+                    x @ weight
+                    if back:
+                        x.mT @ upstream
+                        if k:  # the input has no gradient
+                            upstream @ weight.mT
+
+    return work
+
+
+def sgd_step(models: int, width: int, rows: int, steps: int) -> Work:
+    network, generator = MLP(2, (width, width)), np.random.default_rng(0)
+    data = torch.from_numpy(generator.standard_normal((models, 2 * rows, 2)))
+    theta = network.initial(models, generator)
+    loss = DenoisingLoss(HEAT, log_uniform_times(0.00125, 0.5))
+    options = SGD(steps=steps, batch_size=rows, step_size=0.05, clip=1.0, weight_decay=1e-3)
+
+    def work() -> None:
+        for _ in sgd(network, theta, data, loss, options, streams(np.random.default_rng(1))):
+            pass
+
+    return work
+
+
+def all_nodes(models: int, width: int, number: int, nodes: int) -> tuple[Work, Work]:
+    network, generator = MLP(2, (width, width)), np.random.default_rng(0)
+    points = torch.from_numpy(generator.standard_normal((models, number, 2)))
+    theta, time = network.initial(models, generator), TimeWeighting.at(0.1)
+    return (lambda: exact_loss(network, theta, points, HEAT, time, nodes=nodes),
+            step_products(models, width, number * nodes**2, 1, back=False))
 
 
 def ratios() -> list[Ratio]:
@@ -232,6 +292,10 @@ def ratios() -> list[Ratio]:
 
     result.append(Ratio("training: loop of 16 modules / stacked", "(64, 128, 2), width 32",
                         *stacked_training(16, 32, 20), 4, at_least=True))
+    result.append(Ratio("SGD step, float64 / its matrix products", "(256, 128, 2), 40 x width 64",
+                        sgd_step(40, 64, 128, 10), step_products(40, 64, 128, 10, back=True), 4))
+    result.append(Ratio("exact_loss, float64 / its matrix products", "(16, 144, 2), 40 x width 64",
+                        *all_nodes(40, 64, 16, 12), 4))
     return result
 
 

@@ -102,6 +102,11 @@ def total(kept):
     return kept["start"] + sum(relative for relative, _ in kept["cells"].values())
 
 
+def startup(kept):
+    """References until the third code cell: to start the kernel, set it up and import."""
+    return kept["start"] + sum(relative for relative, _ in list(kept["cells"].values())[:2])
+
+
 def longest_first(config, paths):
     """The paths in the order in which to begin them: those of unknown length, then the longest."""
     known = {stem: total(kept) for stem, kept in stored(config)["notebooks"].items()}
@@ -131,13 +136,17 @@ def report(before, after, reference):
     lines += ["  seconds  1000 faults  cell"]
     lines += [f"{relative * reference:9.1f}  {faults:11}  {name}"
               for relative, faults, name in sorted(cells, reverse=True)[:SHOWN]]
-    whole = sum(map(total, after.values()))
-    start = sum(new["start"] for new in after.values())
-    peak = max(new["peak"] for new in after.values())
-    lines += [f"{whole * reference:.0f} s CPU in {len(after)} notebooks, of which to start kernels "
-              f"{start / whole:.1%}; largest peak {peak / 1e3:.2f} GB; "
-              f"reference {1e3 * reference:.1f} ms"]
-    return "\n".join(lines)
+    return "\n".join([*lines, summary(after, reference)])
+
+
+def summary(kept, reference):
+    """One line on all notebooks together."""
+    whole = sum(map(total, kept.values()))
+    start = sum(map(startup, kept.values()))
+    peak = max(new["peak"] for new in kept.values())
+    return (f"{whole * reference:.0f} s CPU in {len(kept)} notebooks, of which start, setup and "
+            f"imports {start / whole:.0%}; largest peak {peak / 1e3:.2f} GB; reference "
+            f"{1e3 * reference:.1f} ms")
 
 
 def update(config, costs, store=True):
@@ -151,9 +160,19 @@ def update(config, costs, store=True):
             raise ValueError("times must name a file in [tool.verdicts] to be stored")
         names = {path.stem for path in config.notebook_paths()}
         merged = {s: n for s, n in sorted((kept["notebooks"] | after).items()) if s in names}
-        kept |= {"reference": _digits(reference), "notebooks": merged}
-        notebook.write(config.root / config.times, _lines(kept))
+        # Seconds are those of the machine that measured all of them.
+        if set(after) == set(merged) or math.isnan(kept["reference"]):
+            kept["reference"] = _digits(reference)
+        kept["notebooks"] = merged
+        write(config, kept)
     return text
+
+
+def write(config, kept):
+    """Write the file of times: JSON with one line a cell, whose change is that of one line."""
+    pair = r"\[\s+([-+.\de]+),\s+(\d+)\s+\]"
+    text = re.sub(pair, r"[\1, \2]", json.dumps(kept, indent=1)) + "\n"
+    notebook.write(config.root / config.times, text)
 
 
 def times(config, numbers=(), jobs=1):
@@ -176,8 +195,3 @@ def times(config, numbers=(), jobs=1):
     print("\n".join(failed), end="", file=sys.stderr)
     return 1 if failed else 0
 
-
-def _lines(kept):
-    """JSON with one line a cell: a change of one cell is a change of one line."""
-    pair = r"\[\s+([-+.\de]+),\s+(\d+)\s+\]"
-    return re.sub(pair, r"[\1, \2]", json.dumps(kept, indent=1)) + "\n"
