@@ -157,3 +157,26 @@ def test_refusals():
         tv_between(law(0.0), law(0.0, nodes + 40))
     with pytest.raises(ValueError, match="mass 1"):
         tv_between(law(0.0), law(0.0, nodes + 12))
+
+
+@pytest.mark.parametrize("stop", [1e-3, 2e-4])
+def test_a_looser_tolerance_is_faster_and_reported_as_such(stop):
+    data = torch.from_numpy(np.random.default_rng(0).standard_normal((10, 1)))
+    score, times = EmpiricalScore(data, HEAT), kappa_grid(0.3183, stop, 2.0).times
+    laws = [sampler_law(score, HEAT, times, Start(0.0, 5.0), cover=(-4, 4), resolution=0.9,
+                        refine=1, tolerance=tolerance) for tolerance in (1e-1, 1e-3, 1e-6)]
+    assert all((law.nodes == laws[0].nodes).all() for law in laws)
+    mass = laws[-1].probabilities
+    errors = [float(mass @ law.error) for law in laws]
+    truth = [float(mass @ np.abs(law.log_density - laws[-1].log_density)) for law in laws]
+    assert errors[0] >= errors[1] > errors[2]
+    assert all(t <= e for t, e in zip(truth, errors, strict=True))
+    # Each of the steps may add as much as the tolerance.
+    assert all(e <= len(times) * tolerance
+               for e, tolerance in zip(errors, (1e-1, 1e-3, 1e-6), strict=True))
+
+
+@pytest.mark.parametrize("tolerance", [0.0, -1.0, 1.0, math.nan])
+def test_a_tolerance_is_a_small_number(tolerance):
+    with pytest.raises(ValueError, match=r"^tolerance must be in"):
+        law_of(NORMAL.score, tolerance=tolerance)

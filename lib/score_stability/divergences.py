@@ -87,8 +87,8 @@ def total_variation(log_p: Any, log_q: Any, weights: Any, *, missing: float = 1e
     """TV = ½ ∫|p − q|, between 0 and 1; ``with_error`` gives (TV, its error).
 
     ``error`` is that of log p − log q, a number or one per node. The error of TV is half its mean
-    under p + q, plus weight |change of p − q|/12 where |p − q| has a kink, plus what the masses
-    lack. Raises ``ValueError`` unless p and q have mass 1 up to ``missing``.
+    under p + q, plus weight |change of p − q|/12 where |p − q| has a kink (between nodes so close
+    that p − q is straight there), plus what the masses lack. Raises ``ValueError`` unless p and q have mass 1 up to ``missing``.
     """
     log_p, log_q, weights = _vectors(log_p=log_p, log_q=log_q, weights=weights)
     error = _per_node(error, log_p.size)

@@ -34,7 +34,9 @@ _BLOCK = 16  # neighbouring targets that share one window of sources
 _PAD = 9.0  # standard deviations kept on each side
 _ENTRIES = 2**21  # kernel entries held at once
 _TOLERANCE = 1e-5  # mean relative error of a step's rule beyond which its nodes are doubled
-_RIPPLE, _BEND = 2e-3, 5e-2  # contradiction of values and slopes of a map that doubles the nodes
+# Contradiction of values and slopes of a map that doubles the nodes. A bend counts with the mass of
+# a few nodes only: at that tolerance.
+_RIPPLE, _BEND = 2e-3, 5e-2
 # (−1)^j and the real and imaginary part of i^j, j = 0 … 3
 _TURNS = np.array([[1.0, 1, 0], [-1, 0, 1], [1, -1, 0], [-1, 0, -1]])
 _ROUNDING = 3e-14  # relative error that a step adds in any case
@@ -340,13 +342,13 @@ def _log_convolve(targets: np.ndarray, centres: np.ndarray, log_weights: np.ndar
 
 
 def _rule(function: Any, low: float, high: float, before: float, after: float,
-          resolution: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+          resolution: float, tolerance: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Nodes, weights and m(nodes) of the trapezoid rule for ∫ q(y) N(· ; m(y), after²) dy."""
     y, weights, m, unseen = _nodes(function, low, high, before, after, resolution)
     # A ripple that fills the line is seen at many nodes, a single bend at a few.
-    worst = unseen.max()
-    if (worst > _BEND or (worst > _RIPPLE and np.mean(unseen > _RIPPLE) > 0.05)) and y.size < _MOST:
-        return _rule(function, low, high, before, after, resolution / 2)
+    worst, bend = unseen.max(), _BEND * math.sqrt(tolerance / _TOLERANCE)
+    if (worst > bend or (worst > _RIPPLE and np.mean(unseen > _RIPPLE) > 0.05)) and y.size < _MOST:
+        return _rule(function, low, high, before, after, resolution / 2, tolerance)
     return y, weights, m
 
 
@@ -391,21 +393,21 @@ def _nodes(function: Any, low: float, high: float, before: float, after: float,
 
 def sampler_law(score: Score, process: OrnsteinUhlenbeck, times: Any, start: Start, *,
                 cover: tuple[float, float], scheme: Scheme = euler_maruyama,
-                resolution: float = 0.6, refine: int = 8, score_at_end: bool = False,
-                path: bool = False) -> Law | list[Law]:
+                resolution: float = 0.6, refine: int = 8, tolerance: float = _TOLERANCE,
+                score_at_end: bool = False, path: bool = False) -> Law | list[Law]:
     """The law of the sampler's output on the line; with ``path=True`` the laws of Y_0 … Y_K.
 
     Every log density is meant to be right relative to itself on ``cover`` = (low, high);
     ``Law.error`` says how right it is. Noisy schemes: nodes of each step at ``resolution`` widths
     of its integrand, and closer, halving by halving, where values and slopes of the step's map
-    contradict each other or the mean error of a step is above 1e-5; the output is tabulated
-    ``refine`` times finer than its last noise. Smaller ``resolution`` and larger ``refine`` make
-    the error smaller; see ``Law.mass_defect`` too. Deterministic schemes: exact inversion at nodes
-    √(variance at the last time)/(2 refine) apart.
+    contradict each other or the mean error of a step is above ``tolerance``; the output is
+    tabulated ``refine`` times finer than its last noise. Smaller ``resolution`` and larger
+    ``refine`` make the error smaller; see ``Law.mass_defect`` too. Deterministic schemes: exact
+    inversion at nodes √(variance at the last time)/(2 refine) apart.
 
-    Raises ``ValueError`` for wrong times, cover, resolution or start variance, for a scheme that
-    needs the score at the last time (unless ``score_at_end``), for a scheme with and without noise
-    in turn, and for a deterministic map that is not monotone.
+    Raises ``ValueError`` for wrong times, cover, resolution, tolerance or start variance, for a
+    scheme that needs the score at the last time (unless ``score_at_end``), for a scheme with and
+    without noise in turn, and for a deterministic map that is not monotone.
     """
     low, high = map(float, as_numpy("cover", cover, 2))
     if not low < high:
@@ -414,6 +416,8 @@ def sampler_law(score: Score, process: OrnsteinUhlenbeck, times: Any, start: Sta
         raise ValueError(f"resolution must be in (0, 1.5]; got {resolution}")
     if not 0 < start.variance < math.inf:
         raise ValueError(f"start must have a positive, finite variance; got {start.variance}")
+    if not 0 < tolerance < 1:
+        raise ValueError(f"tolerance must be in (0, 1); got {tolerance}")
     if refine < 1:
         raise ValueError(f"refine must be at least 1; got {refine}")
     steps = steps_of(scheme, process, times, score_at_end=score_at_end)
@@ -425,11 +429,13 @@ def sampler_law(score: Score, process: OrnsteinUhlenbeck, times: Any, start: Sta
         if path:
             raise ValueError("path=True needs a scheme with noise")
         return _deterministic(steps, slope_score, process, start, (low, high), refine)
-    return _stochastic(steps, slope_score, process, start, (low, high), resolution, refine, path)
+    return _stochastic(steps, slope_score, process, start, (low, high), resolution, refine,
+                       tolerance, path)
 
 
 def _stochastic(steps: Any, slope_score: Any, process: OrnsteinUhlenbeck, start: Start,
-                cover: tuple[float, float], resolution: float, refine: int, path: bool) -> Any:
+                cover: tuple[float, float], resolution: float, refine: int, tolerance: float,
+                path: bool) -> Any:
     before = math.sqrt(start.variance)
     low = min(start.mean - _PAD * before, cover[0])
     high = max(start.mean + _PAD * before, cover[1])
@@ -441,13 +447,13 @@ def _stochastic(steps: Any, slope_score: Any, process: OrnsteinUhlenbeck, start:
     for a, b, step in steps:
         after = math.sqrt(step.v)
         function = _step_map(step, slope_score, a, b)
-        y, weights, centres = _rule(function, low, high, before, after, resolution)
+        y, weights, centres = _rule(function, low, high, before, after, resolution, tolerance)
         log_q, error = density(y, weights)
         if path:
             laws.append(Law(y, weights, log_q, error))
         log_weights = log_q + np.log(weights)
         live = centres[log_weights > log_weights.max() - 50.0]
-        density = _Output(function, density, (low, high, before, after), resolution,
+        density = _Output(function, density, (low, high, before, after), resolution, tolerance,
                           weights, (centres, log_weights, error))
         # Tails of the output come from sources nearly as far out, hence the margin of the cover.
         margin = 6.0 * math.sqrt(process.variance(b))
@@ -468,9 +474,10 @@ class _Output:
     """
 
     def __init__(self, function: Any, before: Any, window: tuple[float, float, float, float],
-                 resolution: float, weights: np.ndarray, sources: Any) -> None:
+                 resolution: float, tolerance: float, weights: np.ndarray, sources: Any) -> None:
         self.function, self.before, self.window = function, before, window
-        self.resolution, self.weights, self.sources = resolution, weights, sources
+        self.tolerance, self.resolution = tolerance, resolution
+        self.weights, self.sources = weights, sources
 
     def __call__(self, y: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         variance = self.window[3]**2
@@ -479,11 +486,12 @@ class _Output:
             order = 2.0 if np.ptp(self.weights) > 0 else 4.0
             log_q, some, rule, inherited = _log_convolve(y, *self.sources, variance, order)
             mass = weights[some] * np.exp(log_q[some])
-            if mass @ rule <= _TOLERANCE * mass.sum() or self.weights.size >= _MOST:
+            if mass @ rule <= self.tolerance * mass.sum() or self.weights.size >= _MOST:
                 error = np.log(rule + inherited + _ROUNDING)
                 return log_q, np.exp(np.interp(y, y[some], error))
             self.resolution /= 2
-            nodes, self.weights, centres = _rule(self.function, *self.window, self.resolution)
+            nodes, self.weights, centres = _rule(self.function, *self.window, self.resolution,
+                                                self.tolerance)
             log_before, error = self.before(nodes, self.weights)
             self.sources = centres, log_before + np.log(self.weights), error
 

@@ -64,6 +64,9 @@ def main(arguments=None):
     except notebook.Unreadable as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:  # no kernel is left by now
+        print("interrupted", file=sys.stderr)
+        return 130
 
 
 def _run(options, config):

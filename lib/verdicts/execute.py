@@ -146,7 +146,7 @@ def _line(used):
 
 
 def run(config, paths=None, fresh=False, jobs=1, measured=False):
-    """Execute notebooks, ``jobs`` at a time; 0 if all claims hold, 1 otherwise, 130 if interrupted.
+    """Execute notebooks, ``jobs`` at a time; 0 if all claims hold, 1 otherwise.
 
     Several at a time are begun longest first, by their stored times, and each says so when it is
     through; the results follow in reading order.  A notebook that fails is left untouched and stops
@@ -175,8 +175,8 @@ def run(config, paths=None, fresh=False, jobs=1, measured=False):
         kernels.together([work(path) for path in order], jobs)
     except KeyboardInterrupt:
         done = [path.stem for path in selected if isinstance(results.get(path), _Done)]
-        print(f"interrupted; done: {', '.join(done) or 'none'}", file=sys.stderr)
-        return 130
+        print(f"done: {', '.join(done) or 'none'}", file=sys.stderr)
+        raise
     failed = [path for path in selected if isinstance(results[path], Exception)]
     done = {path: results[path] for path in selected if path not in failed}
     print()
