@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from verdicts import kernels, notebook
 
 SLOWER = 1.3  # is said
-NOTICED = 10.0  # references: what takes less is too short for a ratio
+NOTICED = 25.0  # references: what takes less is too short for a ratio
 SHOWN = 20
 # Products of matrices, a function, the interpreter, and memory: what notebooks do.
 _REFERENCE = """
