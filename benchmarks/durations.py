@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import math
 import re
+import statistics
 import subprocess
 import sys
 import time
@@ -75,11 +76,11 @@ def measure_tests() -> float:
 
     namespace: dict = {}
     exec(times._REFERENCE, namespace)
-    reference = sorted(namespace["_reference"]())[2]
+    reference = statistics.median(namespace["_reference"](9))
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.perf_counter()
     subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"],
-                   cwd=ROOT, check=True)
+                   cwd=ROOT, check=False)  # sentences that are not yet true cost the same
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     print(f"{spent:.0f} s CPU, {time.perf_counter() - start:.0f} s")
