@@ -45,6 +45,7 @@ def _enter(statement, key, kind, outcome, status, rtol, atol, uncompared=None, o
         uncompared=uncompared,
     )
     ledger.enter(verdict)
+    display.show_verdict(verdict)
     if status == "violated":
         why = "the control did not fail: " if of else ""
         errors = f", standard errors {outcome.standard_errors}" if outcome.standard_errors else ""

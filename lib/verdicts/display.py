@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 
+from verdicts import ledger
 from verdicts.quantities import is_estimate, quantity
 from verdicts.records import TABLE_MARK, floats, plain
 
@@ -108,8 +109,6 @@ def table(columns, rows, *, caption, rtol=1e-6, atol=1e-12):
     rows hold strings and integers (compared exactly), floats and estimates (value ± SE).
     Raises ValueError if a row has not one cell per column, or a number is NaN.
     """
-    from verdicts import ledger
-
     columns = [str(c) for c in columns]
     texts, numbers, errors = [], {}, {}
     for i, row in enumerate(rows):
@@ -145,8 +144,6 @@ def slack_of(numbers):
 
 def summary():
     """Display the table of the verdicts made so far in this process (in this notebook)."""
-    from verdicts import ledger
-
     header = ["Statement", "Claim", "Kind", "Status"]
     rows = [
         [

@@ -3,8 +3,6 @@
 import sys
 from dataclasses import dataclass, field
 
-from verdicts import display
-
 _known = None
 _context = {}
 _made = {}  # (statement, key) -> (execution count, Verdict), in the order of first use
@@ -90,10 +88,8 @@ def check_names(statement, key):
 
 
 def enter(verdict):
-    """Note the verdict and display it."""
+    """Note the verdict."""
     _made[verdict.statement, verdict.key] = (_execution_count(), verdict)
-    display.show_verdict(verdict)
-    return verdict
 
 
 def _execution_count():
