@@ -13,12 +13,10 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from score_stability.empirical import EmpiricalScore
-from score_stability.exact_law import Start, sampler_law
-from score_stability.networks import MLP
-from score_stability.process import OrnsteinUhlenbeck
-from score_stability.sampling import geometric_grid, sample
-from score_stability.training import SGD, DenoisingLoss, log_uniform_times, sgd, streams
+from score_stability.diffusion import OrnsteinUhlenbeck
+from score_stability.optimiser import SGD, DenoisingLoss, log_uniform_times, sgd, streams
+from score_stability.sampler import Start, geometric_grid, sample, sampler_law
+from score_stability.scores import MLP, EmpiricalScore
 
 HEAT = OrnsteinUhlenbeck(0.0)
 REPEATS = 5

@@ -18,12 +18,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from score_stability.empirical import EmpiricalScore
-from score_stability.exact_law import Start, sampler_law
-from score_stability.networks import MLP
-from score_stability.process import OrnsteinUhlenbeck
-from score_stability.sampling import kappa_grid, sample
-from score_stability.training import (
+from score_stability.diffusion import OrnsteinUhlenbeck, TimeWeighting
+from score_stability.optimiser import (
     SGD,
     DenoisingLoss,
     exact_loss,
@@ -31,7 +27,8 @@ from score_stability.training import (
     sgd,
     streams,
 )
-from score_stability.weighting import TimeWeighting
+from score_stability.sampler import Start, kappa_grid, sample, sampler_law
+from score_stability.scores import MLP, EmpiricalScore
 
 HEAT = OrnsteinUhlenbeck(0.0)
 PAIRS = 7

@@ -14,22 +14,21 @@ import numpy as np
 import torch
 
 from score_stability.datasets import LONG_RUN_FILE, noisy_ring
-from score_stability.gradient_noise import row_gradients
-from score_stability.memorisation import memorised_fraction, nearest_neighbour_ratio
-from score_stability.networks import MLP
-from score_stability.process import OrnsteinUhlenbeck
-from score_stability.sampling import geometric_grid
-from score_stability.training import (
+from score_stability.diffusion import OrnsteinUhlenbeck, TimeWeighting
+from score_stability.optimiser import (
     SGD,
     DenoisingLoss,
     averaged,
     denoised_samples,
     exact_loss,
     log_uniform_times,
+    row_gradients,
     sgd,
     streams,
 )
-from score_stability.weighting import TimeWeighting
+from score_stability.sampler import geometric_grid
+from score_stability.scores import MLP
+from score_stability.yardsticks import memorised_fraction, nearest_neighbour_ratio
 
 SEED, SIZES, FRESH, SAMPLES = 0, (8, 16), 128, 200
 FIRST, LAST = 0.00125, 0.5  # times: sigma from 0.05 to 1

@@ -9,8 +9,7 @@ import sympy as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from score_stability import bounds, statements
-from score_stability.bounds import SYMBOLS, Bound
+from score_stability.theory import SYMBOLS, Bound, bounds, statements
 
 repeatable = settings(max_examples=60, deadline=None, derandomize=True)
 positive = st.floats(1e-6, 1e6)

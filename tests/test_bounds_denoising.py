@@ -5,9 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from score_stability import bounds
-from score_stability.process import OrnsteinUhlenbeck
-from score_stability.targets import Circle, Sphere, Torus
+from score_stability.diffusion import Circle, OrnsteinUhlenbeck, Sphere, Torus
+from score_stability.theory import bounds
 
 rng = np.random.default_rng(7)
 root = math.sqrt

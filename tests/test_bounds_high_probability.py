@@ -9,9 +9,8 @@ import sympy as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from score_stability import bounds
-from score_stability.process import OrnsteinUhlenbeck
-from score_stability.weighting import TimeWeighting
+from score_stability.diffusion import OrnsteinUhlenbeck, TimeWeighting
+from score_stability.theory import bounds
 
 repeatable = settings(max_examples=50, deadline=None, derandomize=True)
 root, log = math.sqrt, math.log

@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from score_stability import bounds
-from score_stability.bounds import last_iterate_zcdp
+from score_stability.theory import bounds, last_iterate_zcdp
 
 repeatable = settings(max_examples=50, deadline=None, derandomize=True)
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from score_stability import bounds, statements
+from score_stability.theory import bounds, statements
 
 V = dict(step_size=0.05, step_scale=0.3, weight_decay=0.2, upsilon=1.5, clip=0.7, steps=100.0,
          hit_probability=0.02, free_steps=3.0, lipschitz=2.0, noise_std=0.15, diameter=3.0,

@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import minimize_scalar
 from scipy.special import zeta
 
-from score_stability import bounds
+from score_stability.theory import bounds
 
 
 def heat_sum(order, amplitude, number, eps):

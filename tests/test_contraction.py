@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from score_stability import bounds
-from score_stability.contraction import (
+from score_stability.optimiser import (
     ComparisonChain,
     best_burn_in,
     first_moment,
     reflection_maximal,
     second_moment,
 )
+from score_stability.theory import bounds
 
 STEP = dict(weight_decay=1.0, upsilon=4.0, clip=1.0)
 

@@ -9,9 +9,9 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
-from score_stability.empirical import EmpiricalScore
-from score_stability.process import OrnsteinUhlenbeck
-from score_stability.sampling import kappa_grid, sample
+from score_stability.diffusion import OrnsteinUhlenbeck
+from score_stability.sampler import kappa_grid, sample
+from score_stability.scores import EmpiricalScore
 
 HEAT = OrnsteinUhlenbeck(0.0)
 
@@ -88,8 +88,11 @@ def test_no_exponential_underflows(sigma):
 
 def test_importing_is_light():
     code = ("import sys, score_stability\n"
-            "from score_stability import bounds, estimates, plots, process, quadrature\n"
-            "from score_stability import runtime, statements, weighting\n"
+            "from score_stability import datasets, plots, runtime\n"
+            "from score_stability import diffusion, optimiser, sampler, scores, stability\n"
+            "from score_stability.diffusion import OrnsteinUhlenbeck, TimeWeighting\n"
+            "from score_stability.theory import bounds, quadrature, statement\n"
+            "from score_stability.yardsticks import divergences, mean\n"
             "print([m for m in ('torch', 'seaborn', 'sklearn', 'matplotlib', 'pandas')"
             " if m in sys.modules])")
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,

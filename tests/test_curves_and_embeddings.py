@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from score_stability.process import OrnsteinUhlenbeck
-from score_stability.targets import Circle, HarmonicCurve, isometric_embedding
+from score_stability.diffusion import Circle, HarmonicCurve, OrnsteinUhlenbeck, isometric_embedding
 
 heat = OrnsteinUhlenbeck(0.0)
 rng = np.random.default_rng(2)

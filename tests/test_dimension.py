@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from score_stability import datasets
-from score_stability.dimension import (
+from score_stability.yardsticks import (
     levina_bickel,
     log_ball_constants,
     neighbour_distances,

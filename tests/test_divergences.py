@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from score_stability.datasets import DataUnavailable
-from score_stability.divergences import (
+from score_stability.yardsticks import (
     energy_distance,
     frechet_distance,
     frechet_of_images,
@@ -350,7 +350,7 @@ def test_energy_distance_by_its_definition(seed, size, other, d, offset, spread,
 
 
 def test_energy_distance_in_blocks(monkeypatch):
-    from score_stability import divergences
+    from score_stability.yardsticks import divergences
 
     generator = np.random.default_rng(7)
     for d in (3, 20):

@@ -10,9 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ortho_group
 
-from score_stability.empirical import EmpiricalScore
-from score_stability.process import OrnsteinUhlenbeck
-from score_stability.targets import Torus
+from score_stability.diffusion import OrnsteinUhlenbeck, Torus
+from score_stability.scores import EmpiricalScore
 
 repeatable = settings(max_examples=30, deadline=None, derandomize=True)
 HEAT, OU = OrnsteinUhlenbeck(0.0), OrnsteinUhlenbeck(1.0)
@@ -384,7 +383,7 @@ def test_blocks_of_replace_one_do_not_show(monkeypatch):
     fresh = x + 0.1
     score = EmpiricalScore(data, OU)
     whole = score.replace_one(x, 0.1, fresh, x)
-    monkeypatch.setattr("score_stability.empirical._BLOCK", 4 * 30 * 5)
+    monkeypatch.setattr("score_stability.scores.empirical._BLOCK", 4 * 30 * 5)
     for before, after in zip(whole, score.replace_one(x, 0.1, fresh, x), strict=True):
         torch.testing.assert_close(before, after)
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from score_stability.estimates import (
+from score_stability.yardsticks import (
     Estimate,
     jackknife,
     log_log_slope,

@@ -10,19 +10,19 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from score_stability import bounds, estimates
-from score_stability.empirical import EmpiricalScore
-from score_stability.exact_cases import (
+from score_stability.diffusion import OrnsteinUhlenbeck, TwoPoint
+from score_stability.scores import EmpiricalScore
+from score_stability.theory import (
     ExactCase,
-    _chi_square_rule,
+    bounds,
     gaussian_affine,
     gaussian_mean,
     scaled_linear_sgd,
+    standard_normal,
     two_point,
 )
-from score_stability.process import OrnsteinUhlenbeck
-from score_stability.quadrature import standard_normal
-from score_stability.targets import TwoPoint
+from score_stability.theory.exact_cases import _chi_square_rule
+from score_stability.yardsticks import estimates
 
 repeatable = settings(max_examples=25, deadline=None, derandomize=True)
 HEAT = OrnsteinUhlenbeck(0.0)

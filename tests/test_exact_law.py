@@ -9,21 +9,40 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from score_stability import bounds
-from score_stability.empirical import EmpiricalScore
-from score_stability.exact_law import (
+from score_stability.diffusion import (
+    Gaussian,
+    GaussianMixture,
+    OrnsteinUhlenbeck,
+    Sphere,
+    TimeWeighting,
+    TwoPoint,
+    UniformInterval,
+)
+from score_stability.sampler import (
     Start,
     chain_rule_bound,
+    ddim,
+    ddpm,
     discretisation_term,
     divergences_from,
+    euler_maruyama,
     exact_start,
+    exponential_integrator,
+    gaussian_law,
     girsanov_bound,
     gronwall_w2_bound,
+    heun,
     jacobian_tv_bound,
+    kappa_grid,
+    kappa_of_steps,
     kl_at,
     kl_between,
     kl_from,
+    martingale_integrator,
     matched_start,
+    ode_euler,
+    ode_exponential,
+    sample,
     sampler_law,
     score_and_slope,
     score_error,
@@ -31,29 +50,8 @@ from score_stability.exact_law import (
     start_cost,
     tv_between,
 )
-from score_stability.process import OrnsteinUhlenbeck
-from score_stability.sampling import (
-    ddim,
-    ddpm,
-    euler_maruyama,
-    exponential_integrator,
-    gaussian_law,
-    heun,
-    kappa_grid,
-    kappa_of_steps,
-    martingale_integrator,
-    ode_euler,
-    ode_exponential,
-    sample,
-)
-from score_stability.targets import (
-    Gaussian,
-    GaussianMixture,
-    Sphere,
-    TwoPoint,
-    UniformInterval,
-)
-from score_stability.weighting import TimeWeighting
+from score_stability.scores import EmpiricalScore
+from score_stability.theory import bounds
 
 HEAT, OU = OrnsteinUhlenbeck(0.0), OrnsteinUhlenbeck(1.0)
 NOISY = [euler_maruyama, exponential_integrator, martingale_integrator, ddpm, ddim(0.5)]

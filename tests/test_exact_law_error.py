@@ -8,29 +8,26 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from score_stability.empirical import EmpiricalScore
-from score_stability.exact_law import (
+from score_stability.diffusion import Gaussian, GaussianMixture, OrnsteinUhlenbeck
+from score_stability.sampler import (
     Law,
     Start,
-    kl_between,
-    kl_from,
-    sampler_law,
-    score_and_slope,
-    tv_between,
-)
-from score_stability.process import OrnsteinUhlenbeck
-from score_stability.quadrature import trapezoid_error
-from score_stability.sampling import (
     ddim,
     ddpm,
     euler_maruyama,
     exponential_integrator,
     kappa_grid,
     kappa_of_steps,
+    kl_between,
+    kl_from,
     martingale_integrator,
     ode_euler,
+    sampler_law,
+    score_and_slope,
+    tv_between,
 )
-from score_stability.targets import Gaussian, GaussianMixture
+from score_stability.scores import EmpiricalScore
+from score_stability.theory.quadrature import trapezoid_error
 
 HEAT = OrnsteinUhlenbeck(0.0)
 NORMAL = Gaussian(0.0, 1.0, HEAT)

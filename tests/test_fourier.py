@@ -6,8 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from score_stability.fourier import FourierDenoisers
-from score_stability.process import OrnsteinUhlenbeck
+from score_stability.diffusion import OrnsteinUhlenbeck
+from score_stability.scores import FourierDenoisers
 
 heat = OrnsteinUhlenbeck(0.0)
 rng = np.random.default_rng(5)

@@ -7,18 +7,20 @@ import numpy as np
 import pytest
 import torch
 
-from score_stability.gradient_noise import (
+from score_stability.diffusion import OrnsteinUhlenbeck
+from score_stability.optimiser import (
+    DenoisingLoss,
     NoiseCovariances,
     excess_kurtosis,
     gradient_covariance,
     held_out_spectrum,
+    log_uniform_times,
     noise_covariances,
     participation_ratio,
     row_gradients,
+    single_time,
 )
-from score_stability.networks import MLP, ScaledLinear
-from score_stability.process import OrnsteinUhlenbeck
-from score_stability.training import DenoisingLoss, log_uniform_times, single_time
+from score_stability.scores import MLP, ScaledLinear
 
 OU = OrnsteinUhlenbeck(1.0)
 LOSS = DenoisingLoss(OU, single_time(0.5), "score")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from score_stability import linear_denoisers as ld
+from score_stability.scores import linear_denoisers as ld
 
 repeatable = settings(max_examples=25, deadline=None, derandomize=True)
 

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 from scipy.stats import ortho_group
 from sklearn.neighbors import NearestNeighbors
 
-from score_stability.empirical import EmpiricalScore
-from score_stability.memorisation import (
+from score_stability.diffusion import OrnsteinUhlenbeck
+from score_stability.scores import EmpiricalScore
+from score_stability.yardsticks import (
     collision_probability,
     membership_advantage,
     memorised_fraction,
     nearest_neighbour_ratio,
 )
-from score_stability.process import OrnsteinUhlenbeck
 
 sizes = {"m": st.integers(1, 8), "n": st.integers(2, 9), "d": st.integers(1, 6)}
 seeds = st.integers(0, 2**32 - 1)

@@ -6,15 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from score_stability.networks import (
-    MLP,
-    DeepLinear,
-    RandomFeatures,
-    ScaledLinear,
-    noise_at,
-    score_of,
-)
-from score_stability.process import OrnsteinUhlenbeck
+from score_stability.diffusion import OrnsteinUhlenbeck
+from score_stability.scores import MLP, DeepLinear, RandomFeatures, ScaledLinear, noise_at, score_of
 
 HEAT = OrnsteinUhlenbeck(0.0)
 
@@ -151,6 +144,6 @@ def test_evaluation_in_blocks_of_models_changes_nothing(monkeypatch, limit):
     process = OrnsteinUhlenbeck(0.5)
     one_by_one = torch.cat([noise_at(model, theta[k:k + 1], x[k:k + 1], process, 0.3)
                             for k in range(6)])
-    monkeypatch.setattr("score_stability.networks._ACTIVATION", limit)
+    monkeypatch.setattr("score_stability.scores.networks._ACTIVATION", limit)
     torch.testing.assert_close(noise_at(model, theta, x, process, 0.3), one_by_one,
                                rtol=1e-12, atol=1e-13)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from score_stability import plots
-from score_stability.estimates import Estimate
+from score_stability.yardsticks import Estimate
 
 mpl.use("Agg")
 

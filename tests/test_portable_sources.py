@@ -13,14 +13,17 @@ ROOT = Path(__file__).resolve().parents[1]
 CHOICE = re.compile(
     r"\b(?:linalg\.(?:eigh?|svd|qr|cholesky|lstsq|pinv)|multivariate_normal|eigsh?|schur|PCA|sqrtm)\(")
 ALLOWED = {
-    "targets": {"torch.linalg.eigh(matrix)": "rotated there and back: a symmetric function of it",
-                "np.linalg.qr(": "the signs are fixed by the diagonal of r"},
-    "exact_cases": {"np.linalg.eigh(": "simple eigenvalues, squared components of the vectors"},
-    "gradient_noise": {"torch.linalg.eigh(fitted)": "variances along the vectors, no signs"},
-    "linear_denoisers": {"np.linalg.eigh(self.covariances)": "rotated there and back"},
-    "divergences": {"np.linalg.eigh(S)": "the symmetric square root",
-                    "np.linalg.svd(": "singular values only"},
-    "contraction": {"eigs(": "an eigenvalue only, with its start vector given"},
+    "diffusion/targets/base": {
+        "torch.linalg.eigh(matrix)": "rotated there and back: a symmetric function of it",
+        "np.linalg.qr(": "the signs are fixed by the diagonal of r"},
+    "theory/exact_cases": {
+        "np.linalg.eigh(": "simple eigenvalues, squared components of the vectors"},
+    "optimiser/gradient_noise": {
+        "torch.linalg.eigh(fitted)": "variances along the vectors, no signs"},
+    "scores/linear_denoisers": {"np.linalg.eigh(self.covariances)": "rotated there and back"},
+    "yardsticks/divergences": {"np.linalg.eigh(S)": "the symmetric square root",
+                               "np.linalg.svd(": "singular values only"},
+    "optimiser/contraction": {"eigs(": "an eigenvalue only, with its start vector given"},
     "09": {"np.linalg.svd(subset": "singular values only"},
     "17": {"torch.linalg.eigh(noise_covariances": "even moments along simple vectors",
            "torch.linalg.eigh(fitted)": "even moments along the simple first vector"},
@@ -30,7 +33,8 @@ ALLOWED = {
 # The order within a part, or of equal numbers, is the processor's; for a value alone it is fine.
 ORDER = re.compile(r"partition\(|\btopk\(")
 # Sorted, of duplicates any is the nearest; a value alone.
-ORDERED = {"memorisation": "distances.topk(2", "dimension": "np.partition(minima"}
+ORDERED = {"yardsticks/memorisation": "distances.topk(2",
+           "yardsticks/dimension": "np.partition(minima"}
 # A layer made without a dtype draws its weights in float32.
 SINGLE = re.compile(
     r"\.float\(\)|\.half\(\)|float32|float16|nn\.(?:Linear|Conv\w*|Embedding)\((?![^()]*dtype)")
@@ -38,8 +42,10 @@ TORCH_DRAWS = re.compile(r"\btorch\.(?:randn?|randint|randperm|normal|bernoulli|
 
 
 def sources():
-    for path in sorted((ROOT / "lib" / "score_stability").glob("**/*.py")):
-        yield path.stem, path.read_text(encoding="utf-8")
+    library = ROOT / "lib" / "score_stability"
+    for path in sorted(library.glob("**/*.py")):
+        name = path.relative_to(library).with_suffix("").as_posix()
+        yield name, path.read_text(encoding="utf-8")
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         cells = notebook.code_cells(notebook.read(path))
         yield path.name[:2], "\n".join(c["source"] for c in cells)

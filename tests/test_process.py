@@ -9,7 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from score_stability.process import EXTREME, OrnsteinUhlenbeck, by_time, check_time, one_time
+from score_stability.diffusion import OrnsteinUhlenbeck
+from score_stability.diffusion.process import EXTREME, by_time, check_time, one_time
 
 repeatable = settings(max_examples=40, deadline=None, derandomize=True)
 alphas = st.one_of(st.just(0.0), st.floats(1e-6, 4.0))

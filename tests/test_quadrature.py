@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from score_stability.quadrature import gauss_hermite, gauss_legendre, standard_normal
+from score_stability.theory import gauss_hermite, gauss_legendre, standard_normal
 
 repeatable = settings(max_examples=30, deadline=None, derandomize=True)
 

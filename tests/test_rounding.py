@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sympy.codegen.cfunctions import log2
 
-from score_stability import bounds, rounding
-from score_stability.bounds import SYMBOLS, Bound
+from score_stability.theory import SYMBOLS, Bound, bounds, rounding
 
 BOUNDS = {name: value for name, value in vars(bounds).items() if isinstance(value, Bound)}
 SHARES = ("delta", "hit_probability", "bad_probability", "advantage")

@@ -9,10 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from score_stability import estimates
-from score_stability.empirical import EmpiricalScore
-from score_stability.process import OrnsteinUhlenbeck
-from score_stability.sampling import (
+from score_stability.diffusion import Gaussian, OrnsteinUhlenbeck, TimeWeighting
+from score_stability.sampler import (
     Step,
     ddim,
     ddpm,
@@ -31,8 +29,8 @@ from score_stability.sampling import (
     step_pairs,
     steps_of,
 )
-from score_stability.targets import Gaussian
-from score_stability.weighting import TimeWeighting
+from score_stability.scores import EmpiricalScore
+from score_stability.yardsticks import estimates
 
 repeatable = settings(max_examples=60, deadline=None, derandomize=True)
 HEAT, OU = OrnsteinUhlenbeck(0.0), OrnsteinUhlenbeck(1.0)

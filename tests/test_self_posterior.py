@@ -8,21 +8,19 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from score_stability.empirical import EmpiricalScore
-from score_stability.process import OrnsteinUhlenbeck
-from score_stability.quadrature import standard_normal
-from score_stability.self_posterior import (
+from score_stability.diffusion import Circle, OrnsteinUhlenbeck, TimeWeighting
+from score_stability.scores import EmpiricalScore
+from score_stability.stability import (
     CertificateInputs,
     average_inputs,
     ball_moment_bound,
     certificate_inputs,
     empirical_score_certificate,
     laplace_moment,
+    measure_empirical,
     moment_bounds,
 )
-from score_stability.stability import measure_empirical
-from score_stability.targets import Circle
-from score_stability.weighting import TimeWeighting
+from score_stability.theory import standard_normal
 
 heat = OrnsteinUhlenbeck(0.0)
 

@@ -10,15 +10,8 @@ from hypothesis import strategies as st
 from scipy.stats import binom, ortho_group
 
 from score_stability.datasets import noisy_ring
-from score_stability.networks import MLP, ScaledLinear
-from score_stability.process import OrnsteinUhlenbeck
-from score_stability.signatures import (
-    SIGNATURES,
-    memorisation_excess,
-    spread_ratio,
-    training_signature,
-)
-from score_stability.training import (
+from score_stability.diffusion import OrnsteinUhlenbeck, TimeWeighting
+from score_stability.optimiser import (
     SGD,
     DenoisingLoss,
     exact_loss,
@@ -26,7 +19,13 @@ from score_stability.training import (
     sgd,
     streams,
 )
-from score_stability.weighting import TimeWeighting
+from score_stability.scores import MLP, ScaledLinear
+from score_stability.yardsticks import (
+    SIGNATURES,
+    memorisation_excess,
+    spread_ratio,
+    training_signature,
+)
 
 repeatable = settings(max_examples=30, deadline=None, derandomize=True)
 seeds = st.integers(0, 2**32 - 1)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from score_stability.statements import IDS, STATEMENTS, statement
+from score_stability.theory import IDS, STATEMENTS, statement
 
 # id: what its notebook must have (V verdicts, C a control), and the notebooks that treat it.
 EXPECTED = {

@@ -9,19 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate
 
-from score_stability import bounds, estimates
-from score_stability.process import OrnsteinUhlenbeck
-from score_stability.targets import (
+from score_stability.diffusion import (
     Circle,
     Gaussian,
     GaussianMixture,
     HarmonicCurve,
+    OrnsteinUhlenbeck,
     Sphere,
     Target,
     Torus,
     TwoPoint,
     UniformInterval,
 )
+from score_stability.theory import bounds
+from score_stability.yardsticks import estimates
 
 repeatable = settings(max_examples=20, deadline=None, derandomize=True)
 HEAT = OrnsteinUhlenbeck(0.0)

@@ -10,12 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
-from score_stability import training
-from score_stability.exact_cases import scaled_linear_sgd
-from score_stability.networks import MLP, DeepLinear, ScaledLinear, score_of
-from score_stability.process import OrnsteinUhlenbeck
-from score_stability.sampling import ddpm, geometric_grid, sample
-from score_stability.training import (
+from score_stability.diffusion import OrnsteinUhlenbeck, TimeWeighting
+from score_stability.optimiser import (
     SGD,
     DenoisingLoss,
     Diverged,
@@ -31,8 +27,11 @@ from score_stability.training import (
     sgd,
     single_time,
     streams,
+    training,
 )
-from score_stability.weighting import TimeWeighting
+from score_stability.sampler import ddpm, geometric_grid, sample
+from score_stability.scores import MLP, DeepLinear, ScaledLinear, score_of
+from score_stability.theory import scaled_linear_sgd
 
 HEAT, OU = OrnsteinUhlenbeck(0.0), OrnsteinUhlenbeck(1.0)
 LOSS = DenoisingLoss(HEAT, log_uniform_times(0.00125, 0.5))

@@ -8,9 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from score_stability.process import OrnsteinUhlenbeck
-from score_stability.sampling import kappa_grid
-from score_stability.weighting import TimeWeighting
+from score_stability.diffusion import OrnsteinUhlenbeck, TimeWeighting
+from score_stability.sampler import kappa_grid
 
 repeatable = settings(max_examples=30, deadline=None, derandomize=True)
 intervals = st.tuples(st.floats(1e-4, 0.5), st.floats(1.1, 50.0)).map(

@@ -16,7 +16,7 @@ import numpy as np
 
 import verdicts
 
-from . import statements
+from .theory import statements
 
 T = TypeVar("T")
 

@@ -72,7 +72,7 @@ def _sources(config):
     digest = hashlib.sha256(sys.version.encode())
     for folder in config.sources:
         for path in sorted((config.root / folder).rglob("*")):
-            if path.suffix in (".py", ".npz"):
+            if path.suffix in (".py", ".pyi", ".npz"):
                 digest.update(path.relative_to(config.root).as_posix().encode())
                 digest.update(path.read_bytes())
     digest.update("\n".join(sorted({f"{d.name} {d.version}" for d in distributions()})).encode())

@@ -21,7 +21,7 @@ BUILD = ROOT / "build" / "colab"
 PYTHON = BUILD / "venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 LIBRARIES = (
     *("numpy", "scipy", "sympy", "matplotlib", "pandas", "seaborn", "scikit-learn", "joblib"),
-    *("tqdm", "hypothesis", "ipython", "ipykernel", "nbclient", "nbformat", "wheel"),
+    *("tqdm", "lazy_loader", "hypothesis", "ipython", "ipykernel", "nbclient", "nbformat", "wheel"),
 )
 
 

@@ -1,0 +1,174 @@
+"""Bounds on the posterior weight of a point given its own noised copy.
+
+For a set of N points containing x̃, let X = mu x̃ + sigma xi and let w̃ be the posterior weight of x̃
+at X. With u_j = mu (x_j − x̃)/sigma, for every a > 0 and every configuration (proved in the notebook
+on Harnack's inequality),
+
+    E_xi w̃^a <= A_a^{−a},  A_a = Σ_j exp(−(a + 1)|u_j|²/2)              (Harnack; sharp coefficient)
+    E_xi w̃^a <= exp(a²|ū|²/2) Z^{−a},  Z = Σ_j exp(−|u_j|²/2), ū = Σ_j e^{−|u_j|²/2} u_j/Z  (Jensen)
+
+Both are functions of the points alone. Averaged over data sets they bound the stability of the
+empirical score (notebook on Proposition 6) without retraining and without Monte-Carlo noise.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from ..arrays import as_tensor, count
+from ..diffusion.process import OrnsteinUhlenbeck, one_time
+from ..theory.quadrature import gauss_legendre
+
+
+class MomentBounds(NamedTuple):
+    """Per point of a set, ``(N,)``: bounds on E w̃^a, and |ū|² (the pull of the other points)."""
+
+    harnack: torch.Tensor
+    jensen: torch.Tensor
+    pull: torch.Tensor
+
+    @property
+    def best(self) -> torch.Tensor:
+        """min(Harnack, Jensen, 1)."""
+        return torch.minimum(self.harnack, self.jensen).clamp(max=1.0)
+
+
+def moment_bounds(data: Any, process: OrnsteinUhlenbeck, t: float, a: float) -> MomentBounds:
+    """Both bounds on E w̃^a for every point of ``data`` ``(N, d)``, O(N² d) in blocks.
+
+    Tensors on the device of the data. Raises ``ValueError`` or ``TypeError`` unless a > 0 and the
+    data are a finite real matrix.
+    """
+    if not (math.isfinite(a) and a > 0):
+        raise ValueError(f"a must be positive and finite; got {a}")
+    points, t = as_tensor("data", data, "N", "d"), one_time(t)
+    ratio = process.mean_scale(t) / math.sqrt(process.variance(t))
+    parts = []
+    for block in points.split(max(1, 2**22 // points.shape[0])):
+        squares = (ratio * torch.cdist(
+            block, points, compute_mode="donot_use_mm_for_euclid_dist")) ** 2
+        harnack = (-0.5 * (a + 1) * squares).exp().sum(1) ** -a
+        weights = (-0.5 * squares).exp()
+        Z = weights.sum(1)
+        pull = ratio**2 * ((weights @ points / Z[:, None] - block) ** 2).sum(1)
+        # The exponent is capped: beyond it the bound is vacuous and only its size matters.
+        jensen = (0.5 * a**2 * pull - a * Z.log()).clamp(max=700).exp()
+        parts.append((harnack, jensen, pull))
+    return MomentBounds(*(torch.cat(part) for part in zip(*parts, strict=True)))
+
+
+class CertificateInputs(NamedTuple):
+    """What the stability certificate of the empirical score needs from one data set.
+
+    ``moments[a]`` is the mean over points of the bound on E w̃^a, a = 1, 2, 3, 4; ``pull`` the mean
+    of (bound on E w̃²)·|ū|². Average over data sets *before* ``empirical_score_certificate``: its
+    right side is concave in them.
+    """
+
+    moments: dict[int, float]
+    pull: float
+
+
+def certificate_inputs(data: Any, process: OrnsteinUhlenbeck, t: float) -> CertificateInputs:
+    """Moments and pull of one data set: deterministic, no noise is drawn."""
+    bounds = {a: moment_bounds(data, process, t, a) for a in (1, 2, 3, 4)}
+    return CertificateInputs(
+        {a: float(bound.best.mean()) for a, bound in bounds.items()},
+        float((bounds[2].best * bounds[2].pull).mean()),
+    )
+
+
+def average_inputs(inputs: Sequence[CertificateInputs]) -> CertificateInputs:
+    """Mean over data sets."""
+    if not inputs:
+        raise ValueError("inputs must contain at least one data set")
+    return CertificateInputs(
+        {a: float(np.mean([i.moments[a] for i in inputs])) for a in (1, 2, 3, 4)},
+        float(np.mean([i.pull for i in inputs])),
+    )
+
+
+class Certificate(NamedTuple):
+    """Upper bounds on the two parts of eps_stab² at one time, score units.
+
+    eps_stab <= √T1 + √T2; T1 is the fresh point's part, T2 the removed point's.
+    """
+
+    T1: float
+    T2: float
+
+    @property
+    def score_stability(self) -> float:
+        """√T1 + √T2 >= eps_stab."""
+        return math.sqrt(self.T1) + math.sqrt(self.T2)
+
+
+def empirical_score_certificate(inputs: CertificateInputs, number: int, process: OrnsteinUhlenbeck,
+                                t: float, *, diameter: float, span: int) -> Certificate:
+    """Bound T1 and T2 of the empirical score of ``number`` points: the better of two forms each.
+
+    ``diameter`` is that of the support of the data, ``span`` the dimension k of its affine hull.
+    Simple form: T1 <= (mu² D²/sigma⁴) m_2, T2 <= (mu² D²/sigma⁴) 4 (m_1 + m_2)/(N − 1). Local form:
+    with a = √(k(k+2) m_4), Y = ((√b + √(b + 2a))/2)², minimised over 0 < eta < ½,
+
+        T1 <= sigma⁻² [(1−eta)⁻² Y + eta⁻² (mu D/sigma)² m_4]
+        T2 <= (N sigma²)⁻¹ [(1−2eta)⁻² (2√(kY) + 2 (eta/(1−eta))² √(k(k+2) m_2))
+                             + (mu D/sigma)² m_3 (eta⁻³ + eta⁻² (1−eta)⁻²)].
+
+    A bound on expectations over S: give it inputs averaged over data sets. The local T2 asks for
+    moments of sets of N + 1 points. Proved in the notebook on Proposition 6.
+    """
+    number, span = count("number", number, 2), count("span", span)
+    if not (math.isfinite(diameter) and diameter > 0):
+        raise ValueError(f"diameter must be positive and finite; got {diameter}")
+    m, k, N = inputs.moments, span, number
+    variance = float(process.variance(t))
+    reach = float(process.snr(t)) * diameter**2  # (mu D/sigma)²
+    a = math.sqrt(k * (k + 2) * m[4])
+    Y = ((math.sqrt(inputs.pull) + math.sqrt(inputs.pull + 2 * a)) / 2) ** 2
+    eta = np.linspace(1e-3, 0.499, 2000)
+    T1 = (1 - eta) ** -2 * Y + eta**-2 * reach * m[4]
+    T2 = ((1 - 2 * eta) ** -2 * (2 * math.sqrt(k * Y) + 2 * (eta / (1 - eta)) ** 2
+                                 * math.sqrt(k * (k + 2) * m[2]))
+          + reach * m[3] * (eta**-3 + eta**-2 * (1 - eta) ** -2)) / N
+    simple = (reach * m[2], reach * 4 * (m[1] + m[2]) / (N - 1))
+    return Certificate(min(simple[0], float(T1.min())) / variance,
+                       min(simple[1], float(T2.min())) / variance)
+
+
+def laplace_moment(transform: Callable[[np.ndarray], np.ndarray], number: int, power: float, *,
+                   nodes: int = 400) -> float:
+    """E over S of (1 + Σ_{j=1}^{N−1} Y_j)^{−power} for i.i.d. Y_j, without Monte Carlo.
+
+    Γ(b)⁻¹ ∫_0^∞ s^{b−1} e^{−s} (E e^{−s Y})^{N−1} ds, ``transform(s)`` = E e^{−s Y}, ``(n,)`` to
+    ``(n,)``. With Y = exp(−(a+1)|u|²/2) this is E A_a^{−b} on a homogeneous space.
+    """
+    number = count("number", number)
+    if not power > 0:
+        raise ValueError(f"power must be positive; got {power}")
+    # In log s the integrand is smooth and decays at both ends.
+    log_s, weights = gauss_legendre(-40.0 / power - 10.0, math.log(700.0), nodes)
+    s = np.exp(log_s)
+    values = np.exp(power * log_s - s + (number - 1) * np.log(transform(s)))
+    return float(weights @ values) / math.gamma(power)
+
+
+def ball_moment_bound(number: int, ball: float, radius_factor: float, a: int) -> float:
+    """E w̃^a <= min(1, e^{a(a+1)R²/2} a!/(N pi)^a) for integer a >= 1: no data at all.
+
+    ``ball`` is pi = inf_x nu(B(x, R sigma/mu)), ``radius_factor`` R.
+    """
+    if a < 1 or a != int(a):
+        raise ValueError(f"a must be a positive integer; got {a}")
+    if not 0 < ball <= 1:
+        raise ValueError(f"ball must be in (0, 1]; got {ball}")
+    if not radius_factor > 0:
+        raise ValueError(f"radius_factor must be positive; got {radius_factor}")
+    log_bound = (a * (a + 1) * radius_factor**2 / 2 + math.lgamma(a + 1)
+                 - a * math.log(number * ball))
+    return math.exp(min(0.0, log_bound))

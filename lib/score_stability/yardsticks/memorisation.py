@@ -1,0 +1,140 @@
+"""Is a sample a copy of a training image? Nearest-neighbour ratio, posterior collisions, and the
+advantage of the best membership attack on one released sample."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..arrays import as_tensor, count, is_tensor
+from ..diffusion.process import check_time
+
+if TYPE_CHECKING:
+    import torch
+
+
+class NearestNeighbour(NamedTuple):
+    """Per sample, all ``(M,)``: ``ratio`` d1/d2, index ``nearest`` into the data, ``distance`` d1.
+
+    Distances are in the units of the data.
+    """
+
+    ratio: "torch.Tensor"
+    nearest: "torch.Tensor"
+    distance: "torch.Tensor"
+
+
+def nearest_neighbour_ratio(samples, data, chunk: int | None = None) -> NearestNeighbour:
+    """Distance to the nearest training point over the distance to the second nearest.
+
+    ``ratio = d1 / d2`` in [0, 1], where ``d1 <= d2`` are the two smallest ``|y - x_j|``.
+    ``samples`` is ``(M, d)``, ``data`` ``(N, d)`` with ``N >= 2``, tensors on one device;
+    the result is torch on that device, distances in float64. ``chunk`` samples are treated at a
+    time (by default so many that 2^22 distances are held).
+
+    If ``d2 = 0`` the ratio is 0/0 and we return 0: the sample is an exact copy. Remove duplicates
+    from ``data`` first all the same: a sample *near* two equal training points has ratio 1.
+    In a tie ``nearest`` is any one of the nearest.
+
+    Raises ``ValueError`` or ``TypeError`` naming the argument: wrong shape, empty, NaN or infinite,
+    ``N = 1``, different numbers of columns, different devices, distances that overflow.
+    Source: Yoon, Choi, Kwon, Ryu 2023.
+    """
+    import torch
+
+    here, there = (str(value.device) if is_tensor(value) else "cpu" for value in (samples, data))
+    if here != there:
+        raise ValueError(f"samples are on {here} but data on {there}: use one device")
+    x, data = as_tensor("samples", samples, "M", "d"), as_tensor("data", data, "N", "d")
+    if x.shape[1] != data.shape[1]:
+        raise ValueError(
+            f"samples must have as many columns as data ({data.shape[1]}), not {x.shape[1]}"
+        )
+    if len(data) < 2:
+        raise ValueError("data must hold at least two points: the ratio needs a second neighbour")
+    if chunk is None:
+        chunk = max(1, 2**22 // len(data))
+    chunk = count("chunk", chunk)
+
+    values, indices = [], []
+    for rows in x.split(chunk):
+        # Exact differences: |a|² + |b|² - 2ab loses all digits of a small distance.
+        distances = torch.cdist(rows, data, compute_mode="donot_use_mm_for_euclid_dist")
+        two = distances.topk(2, dim=1, largest=False)
+        values.append(two.values)
+        indices.append(two.indices[:, 0])
+    d1, d2 = torch.cat(values).unbind(1)
+    if not torch.isfinite(d2).all():
+        raise ValueError("samples and data are so far apart that squared distances overflow")
+    ratio = torch.where(d2 > 0, d1 / d2, torch.zeros_like(d1))
+    return NearestNeighbour(ratio, torch.cat(indices), d1)
+
+
+def memorised_fraction(ratio, threshold: float = 1 / 3) -> float:
+    """Fraction of samples whose nearest-neighbour ratio is below ``threshold``.
+
+    ``mean(ratio < threshold)``, strictly; ``ratio`` is ``(M,)`` from ``nearest_neighbour_ratio``.
+
+    **Pass denoised samples**, ``m(y)`` at the last network time: on raw samples the criterion
+    measures residual noise. A sample ``x_j + N(0, v I)`` is below 1/3 if and only if
+    ``v d < Delta²/8``, with ``Delta`` the distance of ``x_j`` to its nearest neighbour in the data
+    (leading order in ``d``; for another threshold ``c``, 1/8 becomes ``c²/(1 - c²)``). Noise of a
+    larger variance hides a copy although nothing was unlearnt.
+
+    Raises ``ValueError`` if ``ratio`` is not ``(M,)``, is empty, or leaves [0, 1], and if
+    ``threshold`` is not in (0, 1]. Source: Yoon, Choi, Kwon, Ryu 2023.
+    """
+    ratio = as_tensor("ratio", ratio, "M")
+    if not ((ratio >= 0) & (ratio <= 1)).all():
+        raise ValueError("ratio must lie in [0, 1]")
+    if not 0 < threshold <= 1:
+        raise ValueError(f"threshold must be in (0, 1], not {threshold!r}")
+    return (ratio < threshold).double().mean().item()
+
+
+def collision_probability(weights, draws: int = 2):
+    """Probability that ``draws`` draws from the posterior over training points pick the same one.
+
+    ``Q = Σ_j w_j²`` for each row of ``weights``, ``(M, N)``, as torch float64 ``(M,)``, between
+    ``1/N`` (nothing is recognised) and 1 (one training point explains the sample). ``1/Q`` is the
+    effective number of training points. With ``draws=3`` it is ``Σ_j w_j³``, the mean square
+    weight of the point that a sample came from. Raises ``ValueError`` if a row is not a probability
+    vector (negative, NaN, or a sum off 1 by more than 1e-6) or ``draws`` is not an integer >= 2.
+    Source: the inverse participation ratio.
+    """
+    if isinstance(draws, bool) or not isinstance(draws, int) or draws < 2:
+        raise ValueError(f"draws must be an integer >= 2, not {draws!r}")
+    w = as_tensor("weights", weights, "M", "N")
+    if (w < 0).any() or ((w.sum(1) - 1).abs() > 1e-6).any():
+        raise ValueError("weights must be probabilities: rows that are >= 0 and sum to 1")
+    return (w**draws).sum(1)
+
+
+def membership_advantage(data, index: int, fresh, process, early_stopping_time: float) -> float:
+    """Total variation between one sample of the exact reverse process for S and for S^i.
+
+    ``(1/N)(2 Phi(√snr |x_i − x~|/2) − 1)``, exact in every dimension: ``data`` ``(N, d)`` is S,
+    ``index`` is i, ``fresh`` ``(d,)`` or ``(1, d)`` is x~, snr = mu²/sigma² of ``process`` at
+    ``early_stopping_time``. It is true-positive minus false-positive rate of the best attack: say
+    "S" if the sample is nearer to mu x_i than to mu x~.
+
+    Raises ``ValueError`` or ``TypeError`` naming the argument: wrong shape, NaN or infinite, N = 1
+    (no other record to hide behind), an index that is not in 0 … N − 1, a time that is not positive
+    or too small. Source: ``bounds.MEMBERSHIP_ADVANTAGE``.
+    """
+    from ..theory import bounds
+
+    data = as_tensor("data", data, "N", "d")
+    fresh = as_tensor("fresh", fresh, device=data.device)
+    if len(data) < 2:
+        raise ValueError("data must hold at least two points: with one there is nothing to hide")
+    if fresh.numel() != data.shape[1]:
+        raise ValueError(f"fresh must be one point of dimension {data.shape[1]}, not of "
+                         f"shape {tuple(fresh.shape)}")
+    if isinstance(index, bool) or not isinstance(index, (int, np.integer)):
+        raise TypeError(f"index must be an integer, not {type(index).__name__}")
+    if not 0 <= index < len(data):
+        raise ValueError(f"index must be in 0 to {len(data) - 1}, not {index}")
+    check_time(early_stopping_time, "early_stopping_time")
+    snr = float(process.snr(float(early_stopping_time)))
+    distance = float((data[index] - fresh.reshape(-1)).norm())
+    return bounds.MEMBERSHIP_ADVANTAGE(N=len(data), snr=snr, distance=distance)
