@@ -13,9 +13,9 @@ ROOT = Path(__file__).resolve().parents[1]
 CHOICE = re.compile(
     r"\b(?:linalg\.(?:eigh?|svd|qr|cholesky|lstsq|pinv)|multivariate_normal|eigsh?|schur|PCA|sqrtm)\(")
 ALLOWED = {
-    "diffusion/targets/base": {
-        "torch.linalg.eigh(matrix)": "rotated there and back: a symmetric function of it",
-        "np.linalg.qr(": "the signs are fixed by the diagonal of r"},
+    "diffusion/targets/gaussian": {
+        "torch.linalg.eigh(matrix)": "rotated there and back: a symmetric function of it"},
+    "diffusion/targets/embedding": {"np.linalg.qr(": "the signs are fixed by the diagonal of r"},
     "theory/exact_cases": {
         "np.linalg.eigh(": "simple eigenvalues, squared components of the vectors"},
     "optimiser/gradient_noise": {
