@@ -1,5 +1,6 @@
 """Sphinx settings of the site; the source folder is assembled by build.py."""
 
+import importlib
 import re
 from pathlib import Path
 
@@ -74,6 +75,9 @@ def _as_rst(app, what, name, obj, options, lines):
 def linkcode_resolve(domain, info):
     """The "[source]" link of a module's object leads to its file in the repository."""
     module = info.get("module", "") if domain == "py" else ""
+    if module:  # what comes through a door is defined behind it
+        name = info.get("fullname", "").split(".")[0]
+        module = getattr(getattr(importlib.import_module(module), name, None), "__module__", module)
     path = "lib/" + module.replace(".", "/")
     for name in (f"{path}.py", f"{path}/__init__.py"):
         if module and (_config.root / name).is_file():

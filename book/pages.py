@@ -4,8 +4,10 @@
 of README, notebooks and cards lead on the site where they lead in the repository.
 """
 
+import ast
 import base64
 import importlib
+import inspect
 import pkgutil
 import re
 import shutil
@@ -216,7 +218,7 @@ def statements(config):
 
 
 def _modules(package):
-    """A package's public modules, in the order in which its docstring names them."""
+    """A package's public modules and folders, in the order in which its docstring names them."""
     found = importlib.import_module(package)
     names = [m.name for m in pkgutil.iter_modules(found.__path__) if not m.name.startswith("_")]
     text = found.__doc__ or ""
@@ -253,9 +255,38 @@ def _automodule(module, underline):
     )
 
 
+def _rooms(door):
+    """The modules behind a door and the names it has from each, in the order of its stub."""
+    stub = Path(importlib.import_module(door).__file__).with_suffix(".pyi")
+    rooms = {}
+    for node in ast.parse(stub.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom):
+            room = f"{door}.{node.module.split('.')[0]}"  # of a folder in the folder: its docstring
+            rooms.setdefault(room, []).extend(alias.name for alias in node.names)
+    return rooms
+
+
+def _door(door):
+    """A folder's page: its docstring, then room by room what is imported from the door."""
+    parts = [f"{door}\n{'=' * len(door)}", f".. automodule:: {door}\n   :no-members:"]
+    for room, names in _rooms(door).items():
+        title = room.rpartition(".")[2].replace("_", r"\_")
+        parts += [f"{title}\n{'-' * len(title)}", f".. automodule:: {room}\n   :no-members:",
+                  f".. currentmodule:: {door}"]
+        for name in names:
+            value = getattr(importlib.import_module(door), name)
+            if inspect.isclass(value) or inspect.isfunction(value):
+                kind = "class" if inspect.isclass(value) else "function"
+                parts.append(f".. auto{kind}:: {name}")
+    return "\n\n".join(parts) + "\n"
+
+
 def api_pages():
-    """What autodoc fills: a page per module of the library, one page for the other package."""
-    pages = {f"api/{m}.rst": _automodule(m, "=") for m in _modules("score_stability")}
+    """What autodoc fills: a page per door and module of the library, one for the other package."""
+    pages = {}
+    for module in _modules("score_stability"):
+        folder = hasattr(importlib.import_module(module), "__path__")
+        pages[f"api/{module}.rst"] = _door(module) if folder else _automodule(module, "=")
     modules = [_automodule(m, "-") for m in _modules("verdicts")]
     head = "verdicts\n========\n\n.. automodule:: verdicts\n   :no-members:\n"
     pages["api/verdicts.rst"] = "\n".join([head, *modules])

@@ -2,6 +2,8 @@
 
 import base64
 import hashlib
+import importlib
+import inspect
 import io
 import re
 import subprocess
@@ -92,6 +94,20 @@ def test_links_out_of_the_site_go_to_the_repository():
         f"[a]({base}/blob/main/LICENSE) [b](data/README.md) [c](index.md) [d](https://x.org) "
         f"![e](book/headline.png) [f]({base}/tree/main/lib)"
     )
+
+
+def test_the_library_has_a_page_for_each_door_in_the_order_of_the_folders():
+    names = [name.removeprefix("api/score_stability.").removesuffix(".rst")
+             for name in pages.api_pages() if name.startswith("api/score_stability.")]
+    doors = ["theory", "diffusion", "yardsticks", "scores", "sampler", "optimiser", "stability"]
+    assert names == [*doors, "arrays", "datasets", "runtime", "plots"]
+    for name in doors:
+        page = pages.api_pages()[f"api/score_stability.{name}.rst"]
+        door = importlib.import_module(f"score_stability.{name}")
+        shown = re.findall(r"^\.\. auto(?:class|function):: (\w+)$", page, re.MULTILINE)
+        objects = {n: getattr(door, n) for n in door.__all__}
+        assert sorted(shown) == sorted(n for n, value in objects.items()
+                                       if inspect.isclass(value) or inspect.isfunction(value))
 
 
 def test_section_wants_exactly_one_heading():
