@@ -38,10 +38,10 @@ def assemble(config, target):
     pages = {name: writer(config) for name, writer in writers.items()}
     pages |= {name: (config.root / name).read_text(encoding="utf-8") for name in TEXTS}
     pages |= api_pages()
-    known = {*pages, *(f"{config.notebooks}/{p.name}" for p in config.notebook_paths())}
+    known = {*pages, *(f"{config.notebooks}/{p.name}" for p in config.all_paths())}
     for name, text in pages.items():
         notebook.write(target / name, _outside_links(text, name, known, config))
-    for path in config.notebook_paths():
+    for path in config.all_paths():
         notebook.write(target / config.notebooks / path.name, chapter(config, path))
     shutil.copy(HERE / "headline.png", target / "book" / "headline.png")
     (target / "book" / "map.png").write_bytes(component_map(config)[0])
@@ -148,6 +148,11 @@ def landing(config):
         parts.append(f"**{title}.** {sentence}\n\n{chapters}")
         names = [f"{config.notebooks}/{p.stem}" for p in paths]
         trees.append(_toctree(names, f":caption: {title}", ":maxdepth: 1"))
+    own = [p for p in config.all_paths() if p not in config.notebook_paths()]
+    parts.append("**Your own model.** Short pages without a number, to be copied.\n\n" + "\n".join(
+        f"- [{stamp.title(p)}]({config.notebooks}/{p.name})" for p in own))
+    trees.append(_toctree([f"{config.notebooks}/{p.stem}" for p in own],
+                          ":caption: Your own model", ":maxdepth: 1"))
     trees.append(_toctree(REFERENCE, ":caption: Reference and teaching", ":maxdepth: 1"))
     words = _words_of_verdicts(config).split("\n\n")[0]
     return "\n\n".join(

@@ -22,7 +22,7 @@ from score_stability import arrays, datasets, diffusion
 from score_stability.diffusion import OrnsteinUhlenbeck, TimeWeighting, process
 from score_stability.optimiser import contraction, gradient_noise, training
 from score_stability.sampler import exact_law, path_bounds, sampling
-from score_stability.scores import empirical, fourier, linear_denoisers, networks
+from score_stability.scores import empirical, fourier, linear_denoisers, networks, pretrained
 from score_stability.stability import definition_2, self_posterior
 from score_stability.theory import bounds, exact_cases
 from score_stability.yardsticks import (
@@ -54,6 +54,7 @@ Y = np.array([[2, 2], [0, 3], [4, 1]])
 ONE = np.array([[5, 1]])
 T = np.array([1, 2, 1])
 TIMES = np.array([4, 2, 1])
+LEVELS = np.array([0.75, 0.5, 0.25])
 THETA = np.array([[1], [2]])
 STACK = np.stack([X, Y])
 ROWS = np.random.default_rng(0).integers(0, 9, (4, 8, 2))
@@ -409,6 +410,11 @@ CALLS = {
     "estimates.paired_ratio": (parts(estimates.paired_ratio), {"numerator": T,
                                                                "denominator": TIMES}),
     "estimates.log_log_slope": (parts(estimates.log_log_slope), {"x": TIMES, "y": T}),
+    "pretrained.level_times": (lambda alpha_bar: pretrained.level_times(alpha_bar, OU),
+                               {"alpha_bar": LEVELS}),
+    "pretrained.score_from_prediction": (
+        lambda x, alpha_bar: pretrained.score_from_prediction(lambda y, k: y, alpha_bar, OU)(
+            x, OU.time_of_snr(1.0)), {"x": X, "alpha_bar": LEVELS}),
     "exact_law.Law.at": (exact_law.Law(**LAW).at, {"x": T}),
     "exact_law.Law.error_at": (exact_law.Law(**LAW).error_at, {"x": T}),
     "exact_law.sampler_law": (
@@ -434,6 +440,7 @@ CALLS = {
 
 # Without an array argument of their own …
 WITHOUT = set(re.findall(r"\S+", """
+jobs.check jobs.spread
 bounds.Bound datasets.DataUnavailable datasets.LongRun datasets.cifar10 datasets.digits
 datasets.gradient_noise_long_run datasets.load datasets.mnist datasets.noisy_ring datasets.split
 estimates.Estimate estimates.Estimate.half_width estimates.wilson_interval quadrature.gauss_hermite

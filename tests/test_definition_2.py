@@ -425,6 +425,61 @@ def test_a_network_in_single_precision_gets_single_precision():
     np.testing.assert_allclose(found.fresh_loss, expected.fresh_loss, rtol=1e-4)
 
 
+@pytest.mark.parametrize("function", [measured, one_pass, direct])
+def test_jobs_change_no_bit_and_progress_sees_every_replicate(function):
+    seen = []
+
+    def progress(rows, total):
+        assert total == 3
+        for row in rows:
+            seen.append(row)
+            yield row
+
+    def numbers(result):
+        return np.array(result if function is direct else
+                        [result.stability, result.fresh_loss, result.seen_loss])
+
+    expected = numbers(function())
+    np.testing.assert_array_equal(numbers(function(jobs=2, progress=progress)), expected)
+    assert len(seen) == 3
+    np.testing.assert_array_equal(numbers(function(progress=progress)), expected)
+    # What is drawn afterwards is the same too.
+    ends = []
+    for jobs in (1, 2):
+        generator = np.random.default_rng(1)
+        function(generator=generator, jobs=jobs)
+        ends.append(generator.random())
+    assert ends[0] == ends[1]
+
+
+def test_direct_losses_of_any_algorithm():
+    """The empirical score by its own name, by refitting, and with or without control variate."""
+    def fit(data, generator):
+        return EmpiricalScore(data, OU)
+
+    # The seed of an algorithm is one more draw; the losses are those of the same law.
+    many = {"queries": 200, "replicates": 60}
+    own, refitted = direct(**many), direct(**many, algorithm=fit)
+    error = np.sqrt(own.var(0) + refitted.var(0)) / math.sqrt(60)
+    assert (np.abs(own.mean(0) - refitted.mean(0)) < 5 * error).all()
+
+    def perfect(data, generator):
+        return lambda x, t: -x
+
+    # An algorithm that returns the true score: both differences vanish, both losses are C.
+    assert (direct(algorithm=perfect) == 0).all()
+    C = TimeWeighting.at(0.5).integrate(
+        lambda t: torch.tensor([2 * OU.mean_scale(t)**2 / OU.variance(t)]))
+    losses = direct(algorithm=perfect, true_score=None, draw=lambda n, g: g.standard_normal((n, 2)),
+                    replicates=40, queries=500)
+    np.testing.assert_allclose(losses.mean(0), float(C), rtol=0.05)
+    # Over a time weighting: the weighted sum of single times, with the same draws.
+    both = direct(t=TWO, true_score=None)
+    single = [direct(t=float(t), true_score=None) for t in TWO.times]
+    np.testing.assert_allclose(both, sum(w * s for w, s in zip(TWO.weights, single, strict=True)),
+                               rtol=1e-12)
+
+
 def never(*arguments):
     raise AssertionError("the work has begun")
 
@@ -441,12 +496,14 @@ WRONG = {
     "queries": [(0, ValueError), (1.5, TypeError)],
     "coupling": [("best", ValueError)],
     "algorithm": [(None, TypeError), (3, TypeError)],
-    "true_score": [(None, TypeError)],
+    "true_score": [(3, TypeError)],
+    "jobs": [(0, ValueError), (-1, ValueError), (1.5, TypeError), (None, TypeError)],
+    "progress": [(True, TypeError), ("bar", TypeError)],
     "t": [(0.0, ValueError), (1e-310, ValueError), (math.nan, ValueError), ([0.1, 0.2], ValueError),
           ("now", TypeError)],
 }
 OWN = {measured: ("weighting", "replacements", "coupling", "algorithm"),
-       one_pass: ("weighting",), direct: ("true_score", "t")}
+       one_pass: ("weighting",), direct: ("true_score", "t", "algorithm")}
 
 
 @pytest.mark.parametrize("function", OWN)
@@ -457,6 +514,8 @@ def test_wrong_arguments_are_named_before_the_work_begins(function, name):
     for value, error in WRONG[name]:
         if name == "replicates" and value == 1 and function is direct:
             continue  # it returns rows, no error over data sets
+        if name == "algorithm" and value is None and function is direct:
+            continue  # the empirical score
         work = {"draw": never} | ({"algorithm": never} if function is measured else {})
         with pytest.raises(error, match=rf"^{name} must be"):
             function(**work | {name: value})

@@ -10,7 +10,7 @@ from verdicts.form import check_notebook
 CONFIG = load_config(Path(__file__).parent)
 
 
-@pytest.mark.parametrize("path", CONFIG.notebook_paths(), ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", CONFIG.all_paths(), ids=lambda p: p.stem)
 def test_notebook_form(path):
     messages = check_notebook(path, CONFIG)
     assert not messages, "\n".join(messages)

@@ -17,7 +17,7 @@ CONFIG = load_config(ROOT)
 KEPT = times.stored(CONFIG)
 
 
-@pytest.mark.parametrize("path", CONFIG.notebook_paths(), ids=lambda path: path.stem[:2])
+@pytest.mark.parametrize("path", CONFIG.all_paths(), ids=lambda path: path.stem[:2])
 def test_every_cell_has_its_stored_time(path):
     cells = [c["id"] for c in notebook.code_cells(notebook.read(path)) if c["source"].strip()]
     assert list(KEPT["notebooks"][path.stem]["cells"]) == cells  # else: verdicts run --times

@@ -48,7 +48,7 @@ def _complain(messages):
 def _check(config):
     return [
         f"{config.mentions(path)}: {message}"
-        for path in config.notebook_paths()
+        for path in config.all_paths()
         for message in form.check_notebook(path, config)
     ]
 

@@ -27,8 +27,16 @@ class Config:
         return self.root / self.notebooks
 
     def notebook_paths(self):
-        """All notebooks, in reading order."""
-        return sorted(self.folder.glob("*.ipynb"))
+        """The numbered notebooks, in reading order."""
+        return [p for p in self.all_paths() if p.name[:2].isdigit()]
+
+    def all_paths(self):
+        """The numbered notebooks, and then the pages without a number.
+
+        A page is run, compared and stamped like a notebook and keeps its basic form; it stands in
+        no order, and its claims are not in the table of verdicts.
+        """
+        return sorted(self.folder.glob("*.ipynb"), key=lambda p: (not p.name[:2].isdigit(), p.name))
 
     def notebook(self, number):
         """The notebook whose name begins with this number; LookupError unless there is one."""

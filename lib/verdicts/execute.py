@@ -155,7 +155,7 @@ def run(config, paths=None, fresh=False, jobs=1, measured=False):
     results go to build/runs/.  ``measured`` stores the times of the cells.  Without paths: all
     notebooks, and the table of verdicts at the end.
     """
-    selected = [Path(p).resolve() for p in paths or config.notebook_paths()]
+    selected = [Path(p).resolve() for p in paths or config.all_paths()]
     order = times.longest_first(config, selected) if jobs > 1 else selected
     results, width = {}, max((len(path.stem) for path in selected), default=0)
 

@@ -62,8 +62,9 @@ def _generated(path, nb, config):
     remedy = "run: python -m verdicts stamp"
     if source.split("\n")[0] != stamp.badge(config, path):
         yield f"the Colab badge must name this file in {config.repository}; {remedy}"
-    if not re.search(rf"^# {path.name[:2]} · ", source, re.MULTILINE):
-        yield f'the title must begin with "# {path.name[:2]} · "'
+    number = f"{path.name[:2]} · " if path.name[:2].isdigit() else ""
+    if not re.search(rf"^# {number}\w", source, re.MULTILINE):
+        yield f'the title must begin with "# {number}"'
     if source != stamp.first_cell(config, path, source):
         yield f"badge and navigation of cell 0 are not the generated ones; {remedy}"
     code = notebook.code_cells(nb)

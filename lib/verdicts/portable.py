@@ -172,7 +172,7 @@ def portable(config, numbers=(), names=(), jobs=2):
     if unknown := set(names) - set(known):
         raise ValueError(f"processors must be among {', '.join(known)}; got {', '.join(unknown)}")
     chosen = {name: known[name] for name in (names or known)}
-    paths = [config.notebook(n) for n in numbers] if numbers else config.notebook_paths()
+    paths = [config.notebook(n) for n in numbers] if numbers else config.all_paths()
     foreign = {name: processors.probe(v) for name, v in chosen.items() if name != "native"}
     native = processors.probe(known["native"]) if foreign else {}
     for name, found in foreign.items():

@@ -64,11 +64,14 @@ def title(path):
 
 
 def navigation(config, path):
-    """The line with links to the previous notebook, the notation and the next one."""
+    """The line with links to the previous notebook, the notation and the next one; a page without
+    a number has the notation only."""
     paths = config.notebook_paths()
-    here = paths.index(path)
     base = f"{config.repository}/blob/{config.branch}/{config.notebooks}"
-    links = []
+    if path not in paths:
+        start = [p for p in paths[:1] if p.name.startswith("00_")]
+        return "".join(f"[Notation]({base}/{p.name})" for p in start)
+    here, links = paths.index(path), []
     if here > 0:
         links.append(f"[← {title(paths[here - 1])}]({base}/{paths[here - 1].name})")
     if paths[0].name.startswith("00_") and here > 0:
@@ -114,7 +117,7 @@ def stamp(config):
     text has it, it is replaced.  Returns the files that changed.  Doing it twice changes nothing.
     Raises ValueError, before anything is written, if a notebook does not begin with Markdown.
     """
-    paths = config.notebook_paths()
+    paths = config.all_paths()
     for path in paths:
         cells = notebook.read(path)["cells"]
         if not cells or cells[0]["cell_type"] != "markdown":

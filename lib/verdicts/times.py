@@ -159,7 +159,7 @@ def update(config, costs, store=True):
     if store:
         if not config.times:
             raise ValueError("times must name a file in [tool.verdicts] to be stored")
-        names = {path.stem for path in config.notebook_paths()}
+        names = {path.stem for path in config.all_paths()}
         merged = {s: n for s, n in sorted((kept["notebooks"] | after).items()) if s in names}
         # Seconds are those of the machine that measured all of them.
         if set(after) == set(merged) or math.isnan(kept["reference"]):
@@ -178,7 +178,7 @@ def write(config, kept):
 
 def times(config, numbers=(), jobs=1):
     """Measure notebooks (default: all), write nothing, print the report; 1 if one fails."""
-    paths = [config.notebook(n) for n in numbers] if numbers else config.notebook_paths()
+    paths = [config.notebook(n) for n in numbers] if numbers else config.all_paths()
     costs = {}
 
     def work(path):

@@ -18,6 +18,8 @@ from .networks import DeepLinear as DeepLinear
 from .networks import RandomFeatures as RandomFeatures
 from .networks import noise_at as noise_at
 from .networks import score_of as score_of
+from .pretrained import level_times as level_times
+from .pretrained import score_from_prediction as score_from_prediction
 
 __all__ = [
     "MLP",
@@ -38,6 +40,8 @@ __all__ = [
     "combine",
     "draw_triples",
     "fit_ridge",
+    "level_times",
     "noise_at",
+    "score_from_prediction",
     "score_of",
 ]

@@ -21,12 +21,17 @@ What the functions here call, all in the units of the data:
 
 ``data`` and ``x`` have the floating dtype of the drawn tensor, else float64 (whole numbers, numpy,
 lists). Noise, losses and means are float64 in any case.
+
+What is random is drawn apart from the fits, in one order; replicates are fitted and evaluated
+``jobs`` at a time (in processes, through joblib, or where ``joblib.parallel_config`` says). The
+numbers do not depend on ``jobs``. ``progress``, for instance ``tqdm.tqdm``, is called as
+progress(replicates, total=their number) and hands them on one by one.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +41,7 @@ import torch
 from ..arrays import as_numpy, as_tensor, count, floating
 from ..diffusion.process import OrnsteinUhlenbeck, Score, one_time
 from ..diffusion.weighting import TimeWeighting
+from ..jobs import Progress, check, spread
 from ..sampler.sampling import evaluate
 from ..scores.empirical import EmpiricalScore
 from ..yardsticks import estimates
@@ -173,7 +179,8 @@ def replace_one_rows(score: EmpiricalScore, fresh: Any, weighting: TimeWeighting
 
 def measure_empirical(draw: Draw, process: OrnsteinUhlenbeck, weighting: TimeWeighting,
                       number: int, generator: np.random.Generator, *, replicates: int,
-                      queries: int, third_point: bool = False) -> Measurement:
+                      queries: int, third_point: bool = False, jobs: int = 1,
+                      progress: Progress | None = None) -> Measurement:
     """Definition 2 and Theorem 3 for the empirical score of N drawn points, all i in one pass.
 
     ``draw`` as at the top. Each of the replicates draws S, then ``queries`` fresh points. Cost per
@@ -186,54 +193,82 @@ def measure_empirical(draw: Draw, process: OrnsteinUhlenbeck, weighting: TimeWei
     _check(draw, process, generator, weighting=(weighting, TimeWeighting))
     number, replicates, queries = (count("number", number), count("replicates", replicates, 2),
                                    count("queries", queries))
-    rows = []
-    for _ in range(replicates):
-        data = _drawn(draw, number, generator)
-        d = data.shape[1]
-        fresh = _drawn(draw, queries, generator, d)
-        noise = _normals(fresh, generator)
-        third = _drawn(draw, queries, generator, d) if third_point else None
+    check(jobs, progress)
+
+    def draws() -> Iterator[tuple[Any, ...]]:
+        for _ in range(replicates):
+            data = _drawn(draw, number, generator)
+            d = data.shape[1]
+            fresh = _drawn(draw, queries, generator, d)
+            noise = _normals(fresh, generator)
+            yield data, fresh, noise, _drawn(draw, queries, generator, d) if third_point else None
+
+    def row(data: torch.Tensor, fresh: torch.Tensor, noise: torch.Tensor,
+            third: torch.Tensor | None) -> np.ndarray:
         score = EmpiricalScore(data, process)
-        rows.append(replace_one_rows(score, fresh, weighting, noise, third=third).mean(0))
-    return Measurement(*np.array(rows).T)
+        return replace_one_rows(score, fresh, weighting, noise, third=third).mean(0)
+
+    return Measurement(*spread(row, draws(), replicates, jobs, progress).T)
 
 
-def direct_losses(draw: Draw, process: OrnsteinUhlenbeck, t: float, number: int,
+def direct_losses(draw: Draw, process: OrnsteinUhlenbeck, t: float | TimeWeighting, number: int,
                   generator: np.random.Generator, *, replicates: int, queries: int,
-                  true_score: Score) -> np.ndarray:
-    """(R, 2): L − C and L̂ − C of the empirical score at time t, measured without the exchange.
+                  algorithm: Algorithm | None = None, true_score: Score | None = None,
+                  jobs: int = 1, progress: Progress | None = None) -> np.ndarray:
+    """(R, 2): L and L̂ of any algorithm, measured without the exchange; one row per data set.
 
-    L on ``queries`` fresh points, L̂ on ``queries`` points of S, drawn with replacement. The loss of
-    the true score is subtracted row by row: its mean is C in both cases, and most of the noise goes
-    with it (a control variate). One row per data set; score units. ``draw`` and ``true_score`` as
-    at the top; errors as in ``measure_empirical`` (one replicate will do).
+    L on ``queries`` fresh points, L̂ on ``queries`` points of S, drawn with replacement, each with
+    one noise; at a time t, or integrated over a ``TimeWeighting``, where the noise is the same at
+    all times. Score units. ``algorithm`` is a ``fit`` as at the top; None is the empirical score.
+    With a ``true_score`` its loss is subtracted row by row, so that the rows are L − C and L̂ − C:
+    the mean is C in both cases, and most of the noise goes with it (a control variate).
+
+    Errors as in ``measure_empirical`` (one replicate will do).
     """
     _check(draw, process, generator)
-    if not callable(true_score):
-        raise TypeError("true_score must be a function score(x, t); "
-                        f"got {type(true_score).__name__}")
-    t, number, replicates, queries = (one_time(t), count("number", number),
-                                      count("replicates", replicates), count("queries", queries))
-    rows = []
-    for _ in range(replicates):
-        data = _drawn(draw, number, generator)
-        score = EmpiricalScore(data, process)
-        pick = torch.from_numpy(generator.integers(number, size=queries)).to(data.device)
-        row = []
-        for clean in (_drawn(draw, queries, generator, data.shape[1]), data[pick]):
-            dtype, clean = clean.dtype, clean.double()
-            x = process.sample(clean, t, _normals(clean, generator)).to(dtype).double()
-            g = process.conditional_score(x, t, clean)
-            true = evaluate(true_score, x, t, dtype, "true_score")
-            row.append(float(((score(x, t) - g) ** 2 - (true - g) ** 2).sum(1).mean()))
-        rows.append(row)
-    return np.array(rows)
+    for name, function in (("true_score", true_score), ("algorithm", algorithm)):
+        if function is not None and not callable(function):
+            raise TypeError(f"{name} must be a function; got {type(function).__name__}")
+    weighting = t if isinstance(t, TimeWeighting) else TimeWeighting.at(one_time(t))
+    number, replicates, queries = (count("number", number), count("replicates", replicates),
+                                   count("queries", queries))
+    check(jobs, progress)
+
+    def draws() -> Iterator[tuple[Any, ...]]:
+        for _ in range(replicates):
+            data = _drawn(draw, number, generator)
+            seed = int(generator.integers(2**63)) if algorithm is not None else 0
+            pick = torch.from_numpy(generator.integers(number, size=queries)).to(data.device)
+            fresh = _drawn(draw, queries, generator, data.shape[1])
+            noise = _normals(fresh, generator)
+            yield data, seed, ((fresh, noise), (data[pick], _normals(fresh, generator)))
+
+    def row(data: torch.Tensor, seed: int, points: Any) -> list[float]:
+        score = (EmpiricalScore(data, process) if algorithm is None
+                 else _fitted(algorithm, data, seed))
+        return [float(weighting.integrate(lambda time, c=clean, n=noise: _loss(
+            process, score, true_score, c, n, time))) for clean, noise in points]
+
+    return spread(row, draws(), replicates, jobs, progress)
+
+
+def _loss(process: OrnsteinUhlenbeck, score: Score, true_score: Score | None,
+          clean: torch.Tensor, noise: torch.Tensor, t: float) -> torch.Tensor:
+    """Mean of |score − g|², minus that of the true score if there is one."""
+    dtype, clean = clean.dtype, clean.double()
+    x = process.sample(clean, t, noise).to(dtype).double()
+    g = process.conditional_score(x, t, clean)
+    squares = (evaluate(score, x, t, dtype, "algorithm") - g) ** 2
+    if true_score is not None:
+        squares = squares - (evaluate(true_score, x, t, dtype, "true_score") - g) ** 2
+    return squares.sum(1).mean()
 
 
 def measure(algorithm: Algorithm, draw: Draw, process: OrnsteinUhlenbeck,
             weighting: TimeWeighting, number: int, generator: np.random.Generator, *,
             replicates: int, replacements: int = 1, queries: int = 16,
-            coupling: str = "shared") -> Measurement:
+            coupling: str = "shared", jobs: int = 1,
+            progress: Progress | None = None) -> Measurement:
     """Definition 2 and Theorem 3 for any algorithm ``fit(data, generator) -> score``, by refitting.
 
     Each replicate draws S, fits once, then replaces ``replacements`` random points, one at a time,
@@ -255,32 +290,40 @@ def measure(algorithm: Algorithm, draw: Draw, process: OrnsteinUhlenbeck,
         count("replacements", replacements), count("queries", queries))
     if coupling not in ("shared", "independent"):
         raise ValueError(f"coupling must be 'shared' or 'independent'; got {coupling!r}")
+    check(jobs, progress)
 
-    def fit(data: torch.Tensor, seed: int) -> Score:
-        score = algorithm(data, np.random.default_rng(seed))
-        if not callable(score):
-            raise TypeError("algorithm must return a score function score(x, t); "
-                            f"got {type(score).__name__}")
-        return score
+    def draws() -> Iterator[tuple[Any, ...]]:
+        for _ in range(replicates):
+            data = _drawn(draw, number, generator)
+            seed, neighbours = int(generator.integers(2**63)), []
+            for _ in range(replacements):
+                index = int(generator.integers(number))
+                fresh = _drawn(draw, 1, generator, data.shape[1]).to(data)
+                other_seed = int(generator.integers(2**63))
+                noise = _normals(fresh.expand(queries, -1), generator)
+                neighbours.append((index, fresh, noise,
+                                   seed if coupling == "shared" else other_seed))
+            yield data, seed, neighbours
 
-    rows = []
-    for _ in range(replicates):
-        data = _drawn(draw, number, generator)
-        seed = int(generator.integers(2**63))
-        score = fit(data, seed)
-        parts = []
-        for _ in range(replacements):
-            index = int(generator.integers(number))
-            fresh = _drawn(draw, 1, generator, data.shape[1]).to(data)
-            other_seed = int(generator.integers(2**63))
+    def row(data: torch.Tensor, seed: int, neighbours: Any) -> np.ndarray:
+        score, parts = _fitted(algorithm, data, seed), []
+        for index, fresh, noise, other_seed in neighbours:
             neighbour = data.clone()
             neighbour[index] = fresh[0]
-            other = fit(neighbour, seed if coupling == "shared" else other_seed)
-            noise = _normals(fresh.expand(queries, -1), generator)
+            other = _fitted(algorithm, neighbour, other_seed)
             parts.append(weighting.integrate(
-                lambda t, s=score, o=other, x0=fresh, n=noise: _compare(process, s, o, x0, n, t)))
-        rows.append(torch.stack(parts).mean(0).cpu().numpy())
-    return Measurement(*np.array(rows).T)
+                lambda t, o=other, x0=fresh, n=noise: _compare(process, score, o, x0, n, t)))
+        return torch.stack(parts).mean(0).cpu().numpy()
+
+    return Measurement(*spread(row, draws(), replicates, jobs, progress).T)
+
+
+def _fitted(algorithm: Algorithm, data: torch.Tensor, seed: int) -> Score:
+    score = algorithm(data, np.random.default_rng(seed))
+    if not callable(score):
+        raise TypeError("algorithm must return a score function score(x, t); "
+                        f"got {type(score).__name__}")
+    return score
 
 
 def _compare(process: OrnsteinUhlenbeck, score: Score, other: Score, fresh: torch.Tensor,

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import as_numpy, count
+from ..jobs import Progress, check, spread
 from ..theory import bounds
 
 Denoiser = Callable[[np.ndarray, float], np.ndarray]
@@ -109,7 +110,8 @@ def per_time(parts: Sequence[Jackknife], weights: Any) -> float:
 
 
 def retrain(fit: Algorithm, data: np.ndarray, generator: np.random.Generator, *,
-            noise_levels: Sequence[float], models: int, draws: int = 4) -> tuple[Jackknife, ...]:
+            noise_levels: Sequence[float], models: int, draws: int = 4, jobs: int = 1,
+            progress: Progress | None = None) -> tuple[Jackknife, ...]:
     """The jackknife of *any* algorithm, from ``models`` fits without one point; one per level.
 
     ``fit(data, generator)`` returns a denoiser ``m(y, s) -> (M, d)`` (from a score:
@@ -117,7 +119,9 @@ def retrain(fit: Algorithm, data: np.ndarray, generator: np.random.Generator, *,
     from the end. All fits get generators built alike (shared seed), and any two data sets agree in
     all but two rows: draw noise and batches row by row and they are coupled. LOO, L̂ and eps use
     the same ``draws`` fresh noises per point; L̂ is then a training loss on fresh noise.
-    Cost: ``models`` fits, O(models²) evaluations of ``draws`` rows.
+    Cost: ``models`` fits, ``jobs`` at a time with the same numbers, and O(models²) evaluations of
+    ``draws`` rows; ``progress``, for instance ``tqdm.tqdm``, is called as progress(fits,
+    total=models) and hands them on one by one.
 
     Raises ``ValueError`` for fewer than two data or models, more models than data, levels that are
     not positive, data that are not finite, or a denoiser that returns another shape.
@@ -136,25 +140,30 @@ def retrain(fit: Algorithm, data: np.ndarray, generator: np.random.Generator, *,
     if not callable(fit):
         raise TypeError("fit must be a function fit(data, generator) -> denoiser; "
                         f"got {type(fit).__name__}")
+    check(jobs, progress)
     points = points[generator.permutation(len(points))]
     noise = generator.standard_normal((models, draws, points.shape[1]))
     seed = int(generator.integers(2**62))
     clean = points[-models:]
-    outputs = np.empty((len(levels), models, models, draws, points.shape[1]))
-    for i in range(models):
+
+    def outputs(i: int) -> np.ndarray:
+        """Of the model without point i, (levels, points, draws, d)."""
         # The last point fills the slot of the one that is left out: no row shifts its place.
         others = points[:-1].copy()
         if i < models - 1:
             others[len(points) - models + i] = points[-1]
-        denoiser = fit(others, np.random.default_rng(seed))
-        for k, s in enumerate(levels):
+        denoiser, values = fit(others, np.random.default_rng(seed)), []
+        for s in levels:
             y = (clean[:, None] + s * noise).reshape(-1, points.shape[1])
             value = as_numpy("what fit's denoiser returns", denoiser(y, s))
             if value.shape != y.shape:
                 raise ValueError(f"fit must return a denoiser of shape {y.shape}; "
                                  f"got {value.shape}")
-            outputs[k, i] = value.reshape(noise.shape)
-    return tuple(_from_outputs(level, clean) for level in outputs)
+            values.append(value.reshape(noise.shape))
+        return np.stack(values)
+
+    found = spread(outputs, ((i,) for i in range(models)), models, jobs, progress)
+    return tuple(_from_outputs(level, clean) for level in found.swapaxes(0, 1))
 
 
 def _from_outputs(outputs: np.ndarray, clean: np.ndarray) -> Jackknife:
