@@ -51,13 +51,18 @@ autodoc_default_options = {"members": True, "undoc-members": False}
 def _as_rst(app, what, name, obj, options, lines):
     """Docstrings here are plain text with formulas: |x|, a_*, 2^d.  Only ``code`` is markup.
 
-    Indented lines are formulas and stay as they are; elsewhere what reStructuredText would take
-    for markup is escaped.
+    Indented lines are formulas, and lines from ``>>>`` to the next empty one are an example: both
+    stay as they are; elsewhere what reStructuredText would take for markup is escaped.
     """
     if lines and lines[0].startswith("Alias for field number"):  # what Python says of every tuple
         lines[:] = []
-    out, literal = [], False
+    out, literal, example = [], False, False
     for line in lines:
+        example = line.startswith(">>>") or (example and bool(line.strip()))
+        if example:
+            literal = False
+            out.append(line)
+            continue
         indented = line.startswith("    ") and line.strip()
         if indented and not literal and (not out or not out[-1].strip()):
             out += ["::", ""]

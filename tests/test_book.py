@@ -6,6 +6,7 @@ import importlib
 import inspect
 import io
 import re
+import runpy
 import subprocess
 import sys
 import tarfile
@@ -108,6 +109,15 @@ def test_the_library_has_a_page_for_each_door_in_the_order_of_the_folders():
         objects = {n: getattr(door, n) for n in door.__all__}
         assert sorted(shown) == sorted(n for n, value in objects.items()
                                        if inspect.isclass(value) or inspect.isfunction(value))
+
+
+def test_an_example_in_a_docstring_is_shown_as_it_is():
+    as_rst = runpy.run_path(str(ROOT / "book" / "conf.py"))["_as_rst"]
+    lines = ["The norm |x|.", "", ">>> f(2 * x)  # |x|_", "array([2.,", "       *])", "", "Of |y|.",
+             "", "    |z|"]
+    as_rst(None, "function", "f", None, None, lines)
+    assert lines == ["The norm \\|x\\|.", "", ">>> f(2 * x)  # |x|_", "array([2.,", "       *])",
+                     "", "Of \\|y\\|.", "", "::", "", "    |z|"]
 
 
 def test_section_wants_exactly_one_heading():

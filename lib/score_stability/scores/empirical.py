@@ -45,6 +45,14 @@ class EmpiricalScore:
     products, 4 M N d flops, memory 32 MB beyond the data. Raises ``ValueError`` or ``TypeError``
     for empty, non-finite, complex or wrongly shaped data, t <= 0, queries of another dimension or
     device, and where the result overflows (t too small for points so far apart).
+
+    >>> from score_stability.diffusion import OrnsteinUhlenbeck
+    >>> from score_stability.scores import EmpiricalScore
+    >>> score = EmpiricalScore([[-1.0], [1.0]], OrnsteinUhlenbeck(0.0))
+    >>> round(score.denoiser([[1.0]], 0.5).item(), 4)  # sigma² = 1: tanh(x)
+    0.7616
+    >>> round(score([[1.0]], 0.5).item(), 4)  # tanh(x) − x
+    -0.2384
     """
 
     def __init__(self, data: Any, process: OrnsteinUhlenbeck) -> None:

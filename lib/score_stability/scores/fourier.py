@@ -22,6 +22,13 @@ class FourierDenoisers:
     """The class of denoisers at one time t: ``features`` 2K + 1, frequency ``omega``.
 
     Raises ``ValueError`` for a negative number of harmonics or a frequency that is not positive.
+
+    >>> from score_stability.diffusion import OrnsteinUhlenbeck
+    >>> from score_stability.scores import FourierDenoisers
+    >>> constants = FourierDenoisers(harmonics=0, omega=1.0, process=OrnsteinUhlenbeck(), t=0.5)
+    >>> theta = constants.fit([0.0, 4.0])  # the mean
+    >>> theta.real.round(4).tolist(), constants.loss(theta, [0.0, 4.0]).round(4).tolist()
+    ([2.0], [4.0, 4.0])
     """
 
     def __init__(self, harmonics: int, omega: float, process: OrnsteinUhlenbeck,

@@ -33,14 +33,27 @@ Features = Callable[[np.ndarray, float], np.ndarray]
 
 
 def affine(y: np.ndarray, noise_level: float) -> np.ndarray:
-    """y/√(1 + s²) and the constant 1, ``(M, d + 1)``: ridge gives a regularised Wiener filter."""
+    """y/√(1 + s²) and the constant 1, ``(M, d + 1)``: ridge gives a regularised Wiener filter.
+
+    >>> import numpy as np
+    >>> from score_stability.scores import affine
+    >>> affine(np.array([[2.0, 4.0]]), noise_level=3**0.5).round(4).tolist()  # √(1 + s²) = 2
+    [[1.0, 2.0, 1.0]]
+    """
     y = as_numpy("y", y, "M", "d")
     return np.concatenate((y / math.sqrt(1 + noise_level**2), np.ones((len(y), 1))), 1)
 
 
 @dataclass(frozen=True, eq=False)
 class RandomReLU:
-    """√(8/width) max(W y/√(1 + s²) + b, 0): ``weights`` ``(width, d)``, ``biases`` ``(width,)``."""
+    """√(8/width) max(W y/√(1 + s²) + b, 0): ``weights`` ``(width, d)``, ``biases`` ``(width,)``.
+
+    >>> import numpy as np
+    >>> from score_stability.scores import RandomReLU
+    >>> features = RandomReLU(weights=np.array([[1.0], [-1.0]]), biases=np.array([0.0, 3.0]))
+    >>> features(np.array([[2.0]]), 0.0).round(4).tolist()  # √(8/2) times max(2, 0), max(1, 0)
+    [[4.0, 2.0]]
+    """
 
     weights: np.ndarray
     biases: np.ndarray
@@ -73,6 +86,15 @@ class Codebook:
 
     ``points`` is ``(n, d)`` and must be disjoint from the data that are certified; below ``above``
     there are no features (shape ``(M, 0)``): single points say little there.
+
+    >>> import numpy as np
+    >>> from score_stability.scores import Codebook
+    >>> features = Codebook(np.array([[-1.0], [1.0]]), width=0.0)
+    >>> y = np.array([[0.0], [1.0]])
+    >>> features(y, noise_level=1.0).round(4).tolist()  # 1/(1 + e^{±2y})
+    [[0.5, 0.5], [0.1192, 0.8808]]
+    >>> features(y, noise_level=0.1).shape
+    (2, 0)
     """
 
     points: np.ndarray
@@ -99,6 +121,13 @@ class Mixture:
     ``probabilities`` ``(k,)``, ``means`` ``(k, d)``, ``covariances`` ``(k, d, d)``, fitted to data
     disjoint from those that are certified. With C_k + s² I the noisy covariances: r_k(y), then
     Σ_k r_k(y) (mean_k + C_k (C_k + s² I)^{−1} (y − mean_k)).
+
+    >>> import numpy as np
+    >>> from score_stability.scores import Mixture
+    >>> one = np.ones((1, 1))
+    >>> normal = Mixture(probabilities=one[0], means=0 * one, covariances=one[None])
+    >>> normal(4 * one, noise_level=1.0).round(4).tolist()  # r = 1, and y/(1 + s²)
+    [[1.0, 2.0]]
     """
 
     probabilities: np.ndarray
@@ -139,13 +168,27 @@ def _convert(features: Any, **shapes: tuple[str, ...]) -> None:
 
 
 def combine(*features: Features) -> Features:
-    """All these features side by side."""
+    """All these features side by side.
+
+    >>> import numpy as np
+    >>> from score_stability.scores import affine, combine
+    >>> features = combine(affine, lambda y, noise_level: y**2)
+    >>> features(np.array([[3.0]]), 0.0).tolist()
+    [[3.0, 1.0, 9.0]]
+    """
     return lambda y, noise_level: np.concatenate([f(y, noise_level) for f in features], 1)
 
 
 @dataclass(frozen=True, eq=False)
 class LinearDenoiser:
-    """m(y) = psi_s(y)^T theta at one noise level; ``parameters`` is ``(p, d)``."""
+    """m(y) = psi_s(y)^T theta at one noise level; ``parameters`` is ``(p, d)``.
+
+    >>> import numpy as np
+    >>> from score_stability.scores import LinearDenoiser, affine
+    >>> wiener = LinearDenoiser(affine, noise_level=3**0.5, parameters=np.array([[0.5], [0.0]]))
+    >>> wiener(np.array([[4.0]])).round(4).tolist()  # exact for N(0, 1): y/(1 + s²)
+    [[1.0]]
+    """
 
     features: Features
     noise_level: float
@@ -253,7 +296,14 @@ class Ridge:
 
 
 def draw_triples(number: int, count: int, generator: np.random.Generator) -> np.ndarray:
-    """``(count, 3)`` rows of three different indices below ``number``."""
+    """``(count, 3)`` rows of three different indices below ``number``.
+
+    >>> import numpy as np
+    >>> from score_stability.scores import draw_triples
+    >>> triples = draw_triples(5, 4, np.random.default_rng(0))
+    >>> [len(set(row)) for row in triples.tolist()]
+    [3, 3, 3, 3]
+    """
     if number < 3:
         raise ValueError(f"number must be at least 3; got {number}")
     # Sorted, not partitioned: the order within a part differs between processors.
@@ -268,6 +318,13 @@ def fit_ridge(features: Features, data: Any, noise: Any, noise_level: float,
     like the rest. Raises ``ValueError`` for fewer than two data, wrong shapes, values that are not
     finite, features of another shape, a noise level that is not positive, a negative penalty, and
     for penalty 0 where a leave-one-out model is not unique (interpolation).
+
+    >>> import numpy as np
+    >>> from score_stability.scores import fit_ridge
+    >>> constant = lambda y, noise_level: np.ones((len(y), 1))
+    >>> fit = fit_ridge(constant, [[0.0], [1.0], [5.0]], np.zeros((3, 1, 1)), 1.0, penalty=0.0)
+    >>> round(fit.full.parameters.item(), 4), round(fit.jackknife.loo, 4)  # (3² + 1.5² + 4.5²)/3
+    (2.0, 10.5)
     """
     data, noise = _data_and_noise(data, noise)
     count, J, d = noise.shape

@@ -42,6 +42,14 @@ class MLP:
 
     ``widths`` are those of the hidden layers, in dimension ``dimension``; ``activation`` is one of
     "relu", "silu", "tanh". Raises ``ValueError`` for any other value.
+
+    >>> import numpy as np
+    >>> from score_stability.scores import MLP
+    >>> network = MLP(dimension=2, widths=[8])
+    >>> network.parameters  # (4 + 1)·8 + (8 + 1)·2
+    58
+    >>> tuple(network.initial(3, np.random.default_rng(0)).shape)
+    (3, 58)
     """
 
     def __init__(self, dimension: int, widths: Sequence[int], activation: str = "silu") -> None:
@@ -114,7 +122,15 @@ class MLP:
 
 
 class ScaledLinear:
-    """One parameter: s_theta(x) = theta x. The smallest model in which SGD has noise."""
+    """One parameter: s_theta(x) = theta x. The smallest model in which SGD has noise.
+
+    >>> import torch
+    >>> from score_stability.diffusion import OrnsteinUhlenbeck
+    >>> from score_stability.scores import ScaledLinear, score_of
+    >>> score = score_of(ScaledLinear(), [-1.0], OrnsteinUhlenbeck())  # of N(0, 1), at every time
+    >>> round(score(torch.tensor([[2.0]]), 0.3).item(), 4)
+    -2.0
+    """
 
     parameters = 1
 
@@ -125,7 +141,15 @@ class ScaledLinear:
 
 
 class DeepLinear:
-    """Two parameters: s_theta(x) = theta_1 theta_2 x. A saddle at 0 between two equal wells."""
+    """Two parameters: s_theta(x) = theta_1 theta_2 x. A saddle at 0 between two equal wells.
+
+    >>> import torch
+    >>> from score_stability.diffusion import OrnsteinUhlenbeck
+    >>> from score_stability.scores import DeepLinear, score_of
+    >>> score = score_of(DeepLinear(), [-2.0, 3.0], OrnsteinUhlenbeck())
+    >>> round(score(torch.tensor([[1.0]]), 0.3).item(), 4)
+    -6.0
+    """
 
     parameters = 2
 
@@ -140,6 +164,14 @@ class RandomFeatures:
 
     Linear in theta: the denoising loss is a convex quadratic. omega_j ~ N(0, bandwidth²),
     b_j uniform on [0, 2π].
+
+    >>> import numpy as np
+    >>> import torch
+    >>> from score_stability.scores import RandomFeatures
+    >>> network = RandomFeatures(40_000, bandwidth=1.0, generator=np.random.default_rng(0))
+    >>> zero, one = network.features(torch.tensor([[0.0], [1.0]], dtype=torch.float64))
+    >>> round((zero @ one).item(), 1)  # Phi(x)·Phi(y) ≈ exp(−(x − y)²/2) = 0.607
+    0.6
     """
 
     def __init__(self, features: int, bandwidth: float, generator: np.random.Generator) -> None:
@@ -174,7 +206,15 @@ def parameters(theta: Any, *shape: str | int, finite: bool = True,
 def noise_at(network: Network, theta: Any, x: Any, process: OrnsteinUhlenbeck,
              t: float) -> torch.Tensor:
     """Predicted noise ``(B, n, d)`` of the models ``theta (B, P)`` at ``x (B, n, d)``, all at time
-    t, without gradients, in the dtype of ``parameters``."""
+    t, without gradients, in the dtype of ``parameters``.
+
+    >>> from score_stability.diffusion import OrnsteinUhlenbeck
+    >>> from score_stability.scores import ScaledLinear, noise_at
+    >>> theta, x = [[-1.0], [-3.0]], [[[2.0]], [[2.0]]]  # two models, one point each
+    >>> noise = noise_at(ScaledLinear(), theta, x, OrnsteinUhlenbeck(0.0), 0.5)  # sigma = 1
+    >>> [round(number, 4) for number in noise.flatten().tolist()]  # −theta x
+    [2.0, 6.0]
+    """
     # A model that has diverged is NaN, and so is what it predicts.
     t, theta = one_time(t), parameters(theta, "B", "P", finite=False)
     x = as_tensor("x", x, theta.shape[0], "n", "d").to(theta)
@@ -193,6 +233,13 @@ def score_of(network: Network, theta: Any, process: OrnsteinUhlenbeck) -> Score:
 
     The network runs in float32 if theta is float32, else in float64; the score comes back in the
     floating dtype of x (else float64), without a graph.
+
+    >>> import torch
+    >>> from score_stability.diffusion import OrnsteinUhlenbeck
+    >>> from score_stability.scores import ScaledLinear, score_of
+    >>> score = score_of(ScaledLinear(), [-0.5], OrnsteinUhlenbeck())  # theta x
+    >>> score(torch.tensor([[2.0], [4.0]]), 1.0).round(decimals=4).tolist()
+    [[-1.0], [-2.0]]
     """
     rows = parameters(theta, "P")[None]
 

@@ -43,6 +43,12 @@ def moment_bounds(data: Any, process: OrnsteinUhlenbeck, t: float, a: float) -> 
 
     Tensors on the device of the data. Raises ``ValueError`` or ``TypeError`` unless a > 0 and the
     data are a finite real matrix.
+
+    >>> from score_stability.diffusion import OrnsteinUhlenbeck
+    >>> from score_stability.stability import moment_bounds
+    >>> bounds = moment_bounds([[0.0], [0.0], [100.0]], OrnsteinUhlenbeck(), 0.5, a=1)
+    >>> bounds.best.round(decimals=4).tolist()  # a pair shares its weight; nothing hides the third
+    [0.5, 0.5, 1.0]
     """
     if not (math.isfinite(a) and a > 0):
         raise ValueError(f"a must be positive and finite; got {a}")
@@ -75,7 +81,14 @@ class CertificateInputs(NamedTuple):
 
 
 def certificate_inputs(data: Any, process: OrnsteinUhlenbeck, t: float) -> CertificateInputs:
-    """Moments and pull of one data set: deterministic, no noise is drawn."""
+    """Moments and pull of one data set: deterministic, no noise is drawn.
+
+    >>> from score_stability.diffusion import OrnsteinUhlenbeck
+    >>> from score_stability.stability import certificate_inputs
+    >>> inputs = certificate_inputs([[0.0], [0.0]], OrnsteinUhlenbeck(), 0.5)
+    >>> {a: round(moment, 4) for a, moment in inputs.moments.items()}  # 1/2^a
+    {1: 0.5, 2: 0.25, 3: 0.125, 4: 0.0625}
+    """
     bounds = {a: moment_bounds(data, process, t, a) for a in (1, 2, 3, 4)}
     return CertificateInputs(
         {a: float(bound.best.mean()) for a, bound in bounds.items()},
@@ -84,7 +97,15 @@ def certificate_inputs(data: Any, process: OrnsteinUhlenbeck, t: float) -> Certi
 
 
 def average_inputs(inputs: Sequence[CertificateInputs]) -> CertificateInputs:
-    """Mean over data sets."""
+    """Mean over data sets.
+
+    >>> from score_stability.diffusion import OrnsteinUhlenbeck
+    >>> from score_stability.stability import average_inputs, certificate_inputs
+    >>> equal, apart = (certificate_inputs([[0.0], [x]], OrnsteinUhlenbeck(), 0.5)
+    ...                 for x in (0.0, 100.0))
+    >>> round(average_inputs([equal, apart]).moments[1], 4)  # (1/2 + 1)/2
+    0.75
+    """
     if not inputs:
         raise ValueError("inputs must contain at least one data set")
     return CertificateInputs(
@@ -122,6 +143,14 @@ def empirical_score_certificate(inputs: CertificateInputs, number: int, process:
 
     A bound on expectations over S: give it inputs averaged over data sets. The local T2 asks for
     moments of sets of N + 1 points. Proved in the notebook on Proposition 6.
+
+    >>> from score_stability.diffusion import OrnsteinUhlenbeck
+    >>> from score_stability.stability import CertificateInputs, empirical_score_certificate
+    >>> inputs = CertificateInputs({1: 1.0, 2: 1.0, 3: 1.0, 4: 1.0}, 0.0)  # says nothing: w̃ <= 1
+    >>> heat = OrnsteinUhlenbeck(0.0)  # mu = sigma = 1 at t = 1/2
+    >>> bound = empirical_score_certificate(inputs, 5, heat, 0.5, diameter=1.0, span=1)
+    >>> round(bound.T1, 4), round(bound.T2, 4)  # m_2, and 4 (m_1 + m_2)/(N − 1)
+    (1.0, 2.0)
     """
     number, span = count("number", number, 2), count("span", span)
     if not (math.isfinite(diameter) and diameter > 0):
@@ -147,6 +176,11 @@ def laplace_moment(transform: Callable[[np.ndarray], np.ndarray], number: int, p
 
     Γ(b)⁻¹ ∫_0^∞ s^{b−1} e^{−s} (E e^{−s Y})^{N−1} ds, ``transform(s)`` = E e^{−s Y}, ``(n,)`` to
     ``(n,)``. With Y = exp(−(a+1)|u|²/2) this is E A_a^{−b} on a homogeneous space.
+
+    >>> import numpy as np
+    >>> from score_stability.stability import laplace_moment
+    >>> round(laplace_moment(lambda s: np.exp(-s), number=5, power=1.0), 4)  # Y = 1: 1/5
+    0.2
     """
     number = count("number", number)
     if not power > 0:
@@ -162,6 +196,10 @@ def ball_moment_bound(number: int, ball: float, radius_factor: float, a: int) ->
     """E w̃^a <= min(1, e^{a(a+1)R²/2} a!/(N pi)^a) for integer a >= 1: no data at all.
 
     ``ball`` is pi = inf_x nu(B(x, R sigma/mu)), ``radius_factor`` R.
+
+    >>> from score_stability.stability import ball_moment_bound
+    >>> round(ball_moment_bound(number=100, ball=0.1, radius_factor=1.0, a=1), 4)  # e/10
+    0.2718
     """
     if a < 1 or a != int(a):
         raise ValueError(f"a must be a positive integer; got {a}")

@@ -27,6 +27,11 @@ def neighbour_distances(points: Any, neighbours: int) -> tuple[np.ndarray, np.nd
     Both come from exact differences: |x|² + |y|² − 2 xy, which loses the digits of close points
     far from the origin, only proposes candidates, all that its rounding error cannot exclude.
     Raises ``ValueError`` for fewer than k + 1 points, or data that are not a finite matrix.
+
+    >>> from score_stability.yardsticks import neighbour_distances
+    >>> distances, index = neighbour_distances([[0.0], [1.0], [3.0]], 1)
+    >>> distances.tolist(), index.tolist()
+    ([[1.0], [1.0], [2.0]], [[1], [0], [1]])
     """
     x = as_numpy("points", points, "n", "d")
     if neighbours < 1 or x.shape[0] < neighbours + 1:
@@ -102,6 +107,13 @@ def two_nearest_neighbours(points: Any) -> TwoNN:
 
     Raises ``ValueError`` for fewer than three points, if none is left (all duplicated), or if all
     form one component.
+
+    >>> import numpy as np
+    >>> from score_stability.yardsticks import two_nearest_neighbours
+    >>> plane = np.random.default_rng(0).random((1000, 2)) @ np.eye(2, 5)  # a square in R⁵
+    >>> dimension = two_nearest_neighbours(plane).dimension
+    >>> abs(dimension.value - 2) < 3 * dimension.standard_error < 0.3
+    True
     """
     distances, index = neighbour_distances(points, 2)
     first, second = distances.T
@@ -137,6 +149,10 @@ def levina_bickel(points: Any, neighbours: int) -> float:
     1/d̂ = mean_i (k − 1)⁻¹ Σ_{j<k} log(r_k/r_j) (Levina & Bickel 2004; MacKay & Ghahramani 2005).
     A second route at a larger scale. Duplicates (r_1 = 0) are dropped. Raises ``ValueError`` for
     k < 2, and for points whose k neighbours are all equally far, to rounding, as on a lattice.
+
+    >>> from score_stability.yardsticks import levina_bickel
+    >>> round(levina_bickel([[0.0], [1.0], [3.0]], 2), 4)  # 3/(log 3 + log 2 + log 1.5)
+    1.3654
     """
     if neighbours < 2:
         raise ValueError(f"neighbours must be at least 2; got {neighbours}")
@@ -156,6 +172,12 @@ def log_ball_constants(points: Any, dimension: float, neighbours: int = 10) -> n
 
     c(x) = (k/(n − 1)) r_k(x)^(−dimension): the density floor of Assumption 5 is the smallest.
     In logs, because r^dimension overflows in high dimension. Infinite at duplicates: not returned.
+
+    >>> import numpy as np
+    >>> from score_stability.yardsticks import log_ball_constants
+    >>> line = np.arange(101.0)[:, None] / 50  # density 1/2 on [0, 2], so nu(B(x, r)) = r
+    >>> round(float(np.median(np.exp(log_ball_constants(line, 1, neighbours=10)))), 4)
+    1.0
     """
     if not (math.isfinite(dimension) and dimension > 0):
         raise ValueError(f"dimension must be positive and finite; got {dimension}")

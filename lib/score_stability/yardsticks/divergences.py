@@ -59,6 +59,13 @@ def kl(log_p: Any, log_q: Any, weights: Any, *, missing: float = 1e-6, error: An
     plus what the masses of p and q lack or exceed. Raises ``ValueError`` if more than ``missing``
     of the mass of p lies outside the nodes (KL is then decided by what is not there), if q has
     more mass than 1, and if KL is negative beyond its error.
+
+    >>> import numpy as np
+    >>> from score_stability.yardsticks import kl
+    >>> x, step = np.linspace(-10.0, 11.0, 2101, retstep=True)
+    >>> log_p, log_q = (-(x - m)**2 / 2 - np.log(2 * np.pi) / 2 for m in (0, 1))
+    >>> round(kl(log_p, log_q, np.full(2101, step)), 4)  # between N(0, 1) and N(1, 1)
+    0.5
     """
     log_p, log_q, weights = _vectors(log_p=log_p, log_q=log_q, weights=weights)
     error = _per_node(error, log_p.size)
@@ -90,6 +97,13 @@ def total_variation(log_p: Any, log_q: Any, weights: Any, *, missing: float = 1e
     under p + q, plus weight |change of p − q|/8 where |p − q| has a kink (the most that it makes in
     its cell: a third less is enough where p − q is straight), plus what the masses lack. Raises
     ``ValueError`` unless p and q have mass 1 up to ``missing``.
+
+    >>> import numpy as np
+    >>> from score_stability.yardsticks import total_variation
+    >>> x, step = np.linspace(-10.0, 11.0, 2101, retstep=True)
+    >>> log_p, log_q = (-(x - m)**2 / 2 - np.log(2 * np.pi) / 2 for m in (0, 1))
+    >>> round(total_variation(log_p, log_q, np.full(2101, step)), 4)  # erf(1/√8)
+    0.3829
     """
     log_p, log_q, weights = _vectors(log_p=log_p, log_q=log_q, weights=weights)
     error = _per_node(error, log_p.size)
@@ -112,6 +126,13 @@ def wasserstein_1(log_p: Any, log_q: Any, nodes: Any, weights: Any, *,
 
     Raises ``ValueError`` unless the nodes increase, each weight is the part of the line that
     belongs to its node, and p and q have mass 1 up to ``missing``.
+
+    >>> import numpy as np
+    >>> from score_stability.yardsticks import wasserstein_1
+    >>> x, step = np.linspace(-10.0, 11.0, 2101, retstep=True)
+    >>> log_p, log_q = (-(x - m)**2 / 2 - np.log(2 * np.pi) / 2 for m in (0, 1))
+    >>> round(wasserstein_1(log_p, log_q, x, np.full(2101, step)), 4)  # a shift by 1
+    1.0
     """
     log_p, log_q, nodes, weights = _vectors(log_p=log_p, log_q=log_q, nodes=nodes, weights=weights)
     if not (np.diff(nodes) > 0).all():
@@ -171,6 +192,10 @@ def energy_distance(x: Any, y: Any, *, pairs: int | None = None,
     A U-statistic: it can be negative where the laws agree. All M M' distances are computed, a few
     megabytes of them at a time. With ``pairs`` each expectation is the mean over that many pairs
     with indices drawn i.i.d. (of different points); cost and memory pairs × d instead.
+
+    >>> from score_stability.yardsticks import energy_distance
+    >>> energy_distance([[0.0], [1.0]], [[3.0], [4.0]])  # 2·3 − 1 − 1
+    4.0
     """
     x = _sample("x", x)
     y = _sample("y", y, x.shape[1])
@@ -201,6 +226,10 @@ def gaussian_kl(mean_p: float, variance_p: float, mean_q: float, variance_q: flo
     ½ (x − log(1 + x) + (mean_p − mean_q)²/variance_q), x = variance_p/variance_q − 1; right to
     rounding for nearly equal laws, ``inf`` beyond the largest float. Raises ``ValueError`` unless
     the means are finite and the variances positive and finite.
+
+    >>> from score_stability.yardsticks import gaussian_kl
+    >>> round(gaussian_kl(0.0, 1.0, 2.0, 1.0), 4)  # 2²/2
+    2.0
     """
     mean_p, mean_q = number("mean_p", mean_p), number("mean_q", mean_q)
     variance_p, variance_q = number("variance_p", variance_p), number("variance_q", variance_q)
@@ -224,6 +253,11 @@ def frechet_distance(x: Any, y: Any, *, features: str) -> float:
     ``features`` names the space of x and y ``(M, d)`` ("pixels", "PCA 30", …): a Fréchet distance
     is a number only together with that name, and FID means Inception features. What rounding
     leaves below 0 is cut.
+
+    >>> from score_stability.yardsticks import frechet_distance
+    >>> x, y = [[0.0], [2.0]], [[3.0], [7.0]]  # means 1 and 5, deviations √2 and 2√2
+    >>> round(frechet_distance(x, y, features="pixels"), 4)  # 4² + (√2)²
+    18.0
     """
     if not (isinstance(features, str) and features):
         raise ValueError("features must name the space the distance is taken in")
@@ -247,6 +281,13 @@ def frechet_of_images(images: Any, reference: Any, extractor: Callable[[Any], An
     ``extractor`` maps ``(M, ...)`` to ``(M, f)``. Raises ``ValueError`` for NaN or infinite images,
     for features of another shape or not finite, and unless there are more images than features on
     both sides: with fewer the covariances are singular and the distance mostly measures M.
+
+    >>> import numpy as np
+    >>> from score_stability.yardsticks import frechet_of_images
+    >>> images = np.array([0.0, 2.0]).reshape(2, 1, 1) * np.ones((2, 8, 8))
+    >>> brightness = lambda pixels: pixels.mean(axis=(1, 2))[:, None]
+    >>> round(frechet_of_images(images, images + 3, brightness, features="brightness"), 4)  # 3²
+    9.0
     """
     outputs = []
     for name, value in (("images", images), ("reference", reference)):

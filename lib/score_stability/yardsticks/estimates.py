@@ -18,7 +18,15 @@ from ..arrays import as_numpy, number
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value, its standard error and the degrees of freedom of that error."""
+    """A value, its standard error and the degrees of freedom of that error.
+
+    >>> from score_stability.yardsticks import Estimate
+    >>> estimate = Estimate(2.0, 0.1, 4)
+    >>> print(estimate)
+    2.00 ± 0.10
+    >>> round(estimate.half_width(), 3)  # 0.1 times the quantile 2.776 of Student's t
+    0.278
+    """
 
     value: float
     standard_error: float = 0.0
@@ -62,7 +70,12 @@ def _replicates(name: str, values: Any, minimum: int = 2) -> np.ndarray:
 
 
 def mean(replicates: Any) -> Estimate:
-    """Mean of R independent replicates, standard error s/√R, R − 1 degrees of freedom."""
+    """Mean of R independent replicates, standard error s/√R, R − 1 degrees of freedom.
+
+    >>> from score_stability.yardsticks import mean
+    >>> print(mean([1.0, 2.0, 3.0]))  # s = 1, so the error is 1/√3
+    2.00 ± 0.58
+    """
     values = _replicates("replicates", replicates)
     return Estimate(float(values.mean()), float(values.std(ddof=1) / math.sqrt(values.size)),
                     values.size - 1)
@@ -77,6 +90,10 @@ def jackknife(function: Callable[..., float], *replicates: Any) -> Estimate:
     paired quantities: pairing is what makes small gaps visible.
 
     Raises ``ValueError`` if the vectors differ in length or ``function`` is not finite.
+
+    >>> from score_stability.yardsticks import jackknife
+    >>> print(jackknife(lambda a, b: a - b, [10, 20, 30], [9, 18, 30]))  # of 1, 2, 0
+    1.00 ± 0.58
     """
     columns = [_replicates(f"replicates[{k}]", r) for k, r in enumerate(replicates)]
     if not columns:
@@ -95,7 +112,13 @@ def jackknife(function: Callable[..., float], *replicates: Any) -> Estimate:
 
 
 def paired_ratio(numerator: Any, denominator: Any) -> Estimate:
-    """E numerator / E denominator from paired replicates (jackknife)."""
+    """E numerator / E denominator from paired replicates (jackknife).
+
+    >>> from score_stability.yardsticks import paired_ratio
+    >>> ratio = paired_ratio([2, 4, 7], [1, 2, 3])
+    >>> round(ratio.value, 4), ratio.degrees_of_freedom  # 13/6
+    (2.1667, 2)
+    """
     return jackknife(lambda a, b: a / b, _replicates("numerator", numerator),
                      _replicates("denominator", denominator))
 
@@ -109,6 +132,10 @@ def log_log_slope(x: Any, y: Sequence[Estimate] | Any) -> Estimate:
 
     Raises ``ValueError`` for fewer than two points, or three where residuals must give the error,
     and for x or y that are not positive and finite.
+
+    >>> from score_stability.yardsticks import log_log_slope
+    >>> print(round(log_log_slope([1, 2, 4], [3, 12, 48]).value, 4))  # y = 3 x²
+    2.0
     """
     log_x = as_numpy("x", x)
     if log_x.ndim != 1 or log_x.size < 2 or not (log_x > 0).all():
@@ -141,7 +168,13 @@ def log_log_slope(x: Any, y: Sequence[Estimate] | Any) -> Estimate:
 
 
 def wilson_interval(successes: int, trials: int, error: float = 0.05) -> tuple[float, float]:
-    """Wilson's score interval for a proportion (Wilson 1927); valid at 0 and at ``trials``."""
+    """Wilson's score interval for a proportion (Wilson 1927); valid at 0 and at ``trials``.
+
+    >>> from score_stability.yardsticks import wilson_interval
+    >>> low, high = wilson_interval(0, 10)
+    >>> round(low, 4), round(high, 4)  # 1.96²/(10 + 1.96²)
+    (0.0, 0.2775)
+    """
     if trials < 1 or not 0 <= successes <= trials:
         raise ValueError(f"successes must lie in [0, trials] and trials >= 1; "
                          f"got {successes} of {trials}")

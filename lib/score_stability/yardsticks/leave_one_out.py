@@ -35,6 +35,12 @@ class Jackknife:
     """LOO losses ``(m,)``, L̂ and eps² of one data set (denoiser units), and what follows.
 
     Raises ``ValueError`` unless there are two or more finite losses, none negative.
+
+    >>> import numpy as np
+    >>> from score_stability.yardsticks import Jackknife
+    >>> part = Jackknife(loo_losses=np.array([3.0, 5.0]), seen_loss=1.0, stability=4.0)
+    >>> part.loo, part.certificate, part.slack  # 4 <= (1 + 2)²; 2/(2 − 1)
+    (4.0, 9.0, 2.0)
     """
 
     loo_losses: np.ndarray
@@ -94,6 +100,13 @@ def joint(parts: Sequence[Jackknife], weights: Any) -> Jackknife:
 
     All three numbers are weighted sums. Raises ``ValueError`` for weights that are negative or not
     one per part, and for parts that did not leave out equally many points.
+
+    >>> import numpy as np
+    >>> from score_stability.yardsticks import Jackknife, joint
+    >>> parts = Jackknife(np.full(5, 4.0), 1.0, 1.0), Jackknife(np.full(5, 9.0), 3.0, 3.0)
+    >>> both = joint(parts, [1.0, 1.0])
+    >>> both.loo, round(both.certificate, 4)  # (√(1 + 3) + √(1 + 3))²
+    (13.0, 16.0)
     """
     weights = _weights(parts, weights)
     if len({part.loo_losses.size for part in parts}) != 1:
@@ -104,7 +117,16 @@ def joint(parts: Sequence[Jackknife], weights: Any) -> Jackknife:
 
 
 def per_time(parts: Sequence[Jackknife], weights: Any) -> float:
-    """Σ_k w_k cert_k: never above ``joint(parts, weights).certificate`` (Cauchy–Schwarz)."""
+    """Σ_k w_k cert_k: never above ``joint(parts, weights).certificate`` (Cauchy–Schwarz).
+
+    >>> import numpy as np
+    >>> from score_stability.yardsticks import Jackknife, joint, per_time
+    >>> parts = Jackknife(np.full(5, 4.0), 1.0, 1.0), Jackknife(np.full(5, 9.0), 4.0, 1.0)
+    >>> round(per_time(parts, [1.0, 1.0]), 4)  # (1 + 1)² + (2 + 1)²
+    13.0
+    >>> round(joint(parts, [1.0, 1.0]).certificate, 4)  # (√5 + √2)²
+    13.3246
+    """
     weights = _weights(parts, weights)
     return float(sum(w * part.certificate for w, part in zip(weights, parts, strict=True)))
 
@@ -182,6 +204,10 @@ def elbo_weights(noise_levels: Any) -> np.ndarray:
     Σ_k w_k E|x − m_k(x + s_k xi)|² + E|x|²/(2 s_0²) + (d/2) log(2 pi e s_min²) bounds the expected
     negative log likelihood of the K-level ancestral sampler at s_min (``bounds.SAMPLER_NLL``).
     Raises ``ValueError`` unless the levels fall strictly and are positive and finite.
+
+    >>> from score_stability.yardsticks import elbo_weights
+    >>> elbo_weights([2.0, 1.0, 0.5]).round(4).tolist()  # (1 − 1/4)/2 and (4 − 1)/2
+    [0.375, 1.5]
     """
     s = as_numpy("noise_levels", noise_levels, finite=False)
     if s.ndim != 1 or s.size < 2 or not (np.isfinite(s) & (s > 0)).all() or (np.diff(s) >= 0).any():

@@ -38,6 +38,11 @@ def nearest_neighbour_ratio(samples, data, chunk: int | None = None) -> NearestN
     Raises ``ValueError`` or ``TypeError`` naming the argument: wrong shape, empty, NaN or infinite,
     ``N = 1``, different numbers of columns, different devices, distances that overflow.
     Source: Yoon, Choi, Kwon, Ryu 2023.
+
+    >>> from score_stability.yardsticks import nearest_neighbour_ratio
+    >>> found = nearest_neighbour_ratio([[1.0], [5.0]], data=[[0.0], [10.0]])
+    >>> [round(ratio, 4) for ratio in found.ratio.tolist()]  # 1/9, and half-way
+    [0.1111, 1.0]
     """
     import torch
 
@@ -82,6 +87,10 @@ def memorised_fraction(ratio, threshold: float = 1 / 3) -> float:
 
     Raises ``ValueError`` if ``ratio`` is not ``(M,)``, is empty, or leaves [0, 1], and if
     ``threshold`` is not in (0, 1]. Source: Yoon, Choi, Kwon, Ryu 2023.
+
+    >>> from score_stability.yardsticks import memorised_fraction
+    >>> memorised_fraction([0.0, 0.1, 0.5, 0.9])
+    0.5
     """
     ratio = as_tensor("ratio", ratio, "M")
     if not ((ratio >= 0) & (ratio <= 1)).all():
@@ -100,6 +109,10 @@ def collision_probability(weights, draws: int = 2):
     weight of the point that a sample came from. Raises ``ValueError`` if a row is not a probability
     vector (negative, NaN, or a sum off 1 by more than 1e-6) or ``draws`` is not an integer >= 2.
     Source: the inverse participation ratio.
+
+    >>> from score_stability.yardsticks import collision_probability
+    >>> collision_probability([[0.5, 0.5], [1.0, 0.0]]).tolist()
+    [0.5, 1.0]
     """
     if isinstance(draws, bool) or not isinstance(draws, int) or draws < 2:
         raise ValueError(f"draws must be an integer >= 2, not {draws!r}")
@@ -120,6 +133,12 @@ def membership_advantage(data, index: int, fresh, process, early_stopping_time: 
     Raises ``ValueError`` or ``TypeError`` naming the argument: wrong shape, NaN or infinite, N = 1
     (no other record to hide behind), an index that is not in 0 … N − 1, a time that is not positive
     or too small. Source: ``bounds.MEMBERSHIP_ADVANTAGE``.
+
+    >>> from score_stability.diffusion import OrnsteinUhlenbeck
+    >>> from score_stability.yardsticks import membership_advantage
+    >>> heat = OrnsteinUhlenbeck(0.0)  # snr 1 at t = 1/2
+    >>> round(membership_advantage([[0.0], [5.0]], 0, [2.0], heat, 0.5), 4)  # (2 Phi(1) − 1)/2
+    0.3413
     """
     from ..theory import bounds
 

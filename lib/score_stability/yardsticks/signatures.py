@@ -39,6 +39,11 @@ def memorisation_excess(samples: Any, data: Any, fresh: Any,
     Raises ``ValueError`` or ``TypeError`` naming the argument: NaN or infinite, empty, not two-
     dimensional, another number of columns than ``data``, N = 1 (no second neighbour), a threshold
     outside (0, 1]. Source: ratio and 1/3 of Yoon, Choi, Kwon, Ryu 2023; the null is ours.
+
+    >>> from score_stability.yardsticks import memorisation_excess
+    >>> data, fresh = [[0.0], [1.0]], [[0.1], [0.5]]
+    >>> memorisation_excess(data, data, fresh)  # copies; one fresh point is close by chance
+    MemorisationExcess(excess=0.5, memorised=1.0, null=0.5)
     """
     fractions = []
     for name, points in (("samples", samples), ("fresh", fresh)):
@@ -60,6 +65,10 @@ def spread_ratio(samples: Any, held_out: Any) -> float:
 
     Raises ``ValueError`` naming the argument: NaN or infinite, wrong shape, fewer than two points,
     different dimensions, held-out points that are all equal, a variance that overflows.
+
+    >>> from score_stability.yardsticks import spread_ratio
+    >>> spread_ratio([[0.0], [2.0]], held_out=[[0.0], [1.0]])  # twice as wide
+    4.0
     """
     traces = []
     for name, value in (("samples", samples), ("held_out", held_out)):
@@ -113,6 +122,10 @@ def training_signature(loss: Any, norm: Any, clipped: Any, *, zero_loss: float,
     Raises ``ValueError`` naming the argument: empty trajectory or fewer than two entries, wrong
     shape, a first loss or norm that is not positive and finite, a finite value after a NaN, shares
     outside [0, 1], ``zero_loss`` or a threshold that is not positive and finite. Ours.
+
+    >>> from score_stability.yardsticks import training_signature
+    >>> training_signature([1.0, 0.5], [2.0, 3.0], [0.0, 0.0], zero_loss=1.0)
+    TrainingSignature(name='learns', relative_loss=0.5, relative_norm=1.5, clip_share=0.0)
     """
     records = {}
     for name, value in (("loss", loss), ("norm", norm)):
