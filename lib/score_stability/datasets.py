@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -262,7 +262,7 @@ def _folder_batches(folder: Path) -> Iterator[tuple[str, bytes]]:
             yield name, _at_most(_BATCH, file, name)
 
 
-def _at_most(size: int, file: IO[bytes], name: str) -> bytes:
+def _at_most(size: int, file: Any, name: str) -> bytes:
     raw = file.read(size + 1)
     if len(raw) > size:
         raise ValueError(f"{name} holds more than the {size} bytes of the official one")

@@ -43,7 +43,7 @@ def by_time(function: Any, x: Any, t: Any) -> Any:
     ``x`` is an array or tensor and is handed on as it is. Raises ``ValueError`` if a vector t does
     not have one entry per row of x.
     """
-    times = t if type(t) is float else as_numpy("t", t, finite=False)
+    times: Any = t if type(t) is float else as_numpy("t", t, finite=False)
     if not np.ndim(times):
         return function(x, one_time(times))
     x = x if is_tensor(x) else np.asarray(x)

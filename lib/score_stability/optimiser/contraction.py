@@ -300,7 +300,7 @@ class ComparisonChain:
         return self.kernel(self.free(self.grid))
 
     @cached_property
-    def _free_sums(self) -> tuple[np.ndarray, np.ndarray]:
+    def _free_sums(self) -> tuple[np.ndarray, ...]:
         """Expected sum of the distances, and number of steps, from each node until 0, no hits."""
         return _sums_until_0(self._free_matrix, self.grid, np.ones(self.nodes + 1))
 

@@ -50,7 +50,8 @@ def _rows(gradients: Any, points: int, draws: int) -> torch.Tensor:
 class NoiseCovariances(NamedTuple):
     """``index`` = Sig_idx and ``draws`` = Sig_txi, both ``(P, P)`` and unbiased."""
 
-    index: torch.Tensor
+    # It hides tuple.index, which nobody asks two matrices for.
+    index: torch.Tensor  # type: ignore[assignment]
     draws: torch.Tensor
 
 

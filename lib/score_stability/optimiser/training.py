@@ -249,7 +249,9 @@ def averaged(run: Iterable[State], start: Any, marks: Collection[int], *,
 
 def _averaged(run: Iterable[State], average: torch.Tensor, marks: set[int], decay: float
               ) -> Iterator[Mark]:
-    clipped, fingerprint = 0.0, 0
+    clipped: Any
+    fingerprint: Any
+    clipped, fingerprint = 0.0, 0  # tensors from the first step on
     for state in run:
         average = average.to(state.theta).lerp(state.theta, 1 - decay)
         clipped = clipped + state.clipped.double()

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
 import torch
@@ -155,6 +155,7 @@ def score_and_slope(score: Score) -> Callable[[np.ndarray, float], tuple[np.ndar
     where it is not.
     """
     if isinstance(score, EmpiricalScore):
+        process: Any  # below: that of any score, or None
         data, process = score.data.numpy(), score.process
         if data.shape[1] != 1:
             raise ValueError(f"score must live on the line; its data have dimension "
@@ -191,7 +192,7 @@ def score_and_slope(score: Score) -> Callable[[np.ndarray, float], tuple[np.ndar
         sigma = math.sqrt(process.variance(t) if process is not None else min(2 * t, 1.0))
         h = sigma / 200 / 8 ** (3 - shrink)
         points = (y[:, None] + h * offsets).reshape(-1, 1)
-        values = score(torch.from_numpy(points), t)
+        values: Any = score(torch.from_numpy(points), t)  # a tensor, then an array
         if tuple(values.shape) != points.shape:
             raise ValueError(f"score must return shape {points.shape}; got {tuple(values.shape)}")
         values = values.detach().numpy().reshape(-1, 9)
@@ -390,6 +391,20 @@ def _nodes(function: Any, low: float, high: float, before: float, after: float,
     return y, weights, after * (value - y / before), unseen
 
 
+@overload
+def sampler_law(score: Score, process: OrnsteinUhlenbeck, times: Any, start: Start, *,
+                cover: tuple[float, float], scheme: Scheme = ..., resolution: float = ...,
+                refine: int = ..., tolerance: float = ..., score_at_end: bool = ...,
+                path: Literal[False] = ...) -> Law: ...
+
+
+@overload
+def sampler_law(score: Score, process: OrnsteinUhlenbeck, times: Any, start: Start, *,
+                cover: tuple[float, float], scheme: Scheme = ..., resolution: float = ...,
+                refine: int = ..., tolerance: float = ..., score_at_end: bool = ...,
+                path: Literal[True]) -> list[Law]: ...
+
+
 def sampler_law(score: Score, process: OrnsteinUhlenbeck, times: Any, start: Start, *,
                 cover: tuple[float, float], scheme: Scheme = euler_maruyama,
                 resolution: float = 0.6, refine: int = 8, tolerance: float = _TOLERANCE,
@@ -473,7 +488,8 @@ class _Output:
     """
 
     def __init__(self, function: Any, before: Any, window: tuple[float, float, float, float],
-                 resolution: float, tolerance: float, weights: np.ndarray, sources: Any) -> None:
+                 resolution: float, tolerance: float, weights: np.ndarray,
+                 sources: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
         self.function, self.before, self.window = function, before, window
         self.tolerance, self.resolution = tolerance, resolution
         self.weights, self.sources = weights, sources

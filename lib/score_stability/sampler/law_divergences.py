@@ -17,7 +17,7 @@ def divergences_from(target: Any, t: float, law: Law) -> dict[str, float]:
     t = 0 stands for the data law itself (evaluated at t = 1e-12; it needs a density).
     """
     log_p = log_density_at(target, law.nodes, t if t > 0 else 1e-12)
-    common = dict(weights=law.weights, missing=1e-4)
+    common: dict[str, Any] = dict(weights=law.weights, missing=1e-4)
     return {"kl": divergences.kl(log_p, law.log_density, law.weights, error=law.error),
             "reverse_kl": divergences.kl(law.log_density, log_p, error=law.error, **common),
             "tv": divergences.total_variation(log_p, law.log_density, error=law.error, **common),

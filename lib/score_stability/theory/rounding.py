@@ -8,7 +8,7 @@ same bound is satisfied.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -147,7 +147,7 @@ def _compiled(expression: sp.Expr) -> tuple[list[str], Any, Any]:
         for modules in ([double, "scipy", "numpy"], [many, "mpmath"]))
 
 
-def _many_digits(function: Any, numbers: list[float]) -> float:
+def _many_digits(function: Any, numbers: Sequence[float]) -> float:
     import mpmath
 
     for bits in _BITS:

@@ -333,7 +333,8 @@ def inception_metrics(images: Any, reference: Any, *, batch: int = 256,
         raise ValueError(f"batch must be at least 1; got {batch}")
     try:
         if metrics is None:
-            import torchmetrics.image as metrics
+            # What the user may pass, and else the module itself, under one name.
+            import torchmetrics.image as metrics  # type: ignore[no-redef]
         fid = metrics.FrechetInceptionDistance(feature=2048, normalize=True)
         score = metrics.InceptionScore(normalize=True)
     except (ImportError, OSError) as error:

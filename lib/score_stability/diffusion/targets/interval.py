@@ -85,6 +85,7 @@ class UniformInterval(Target):
         low, high = mu * self.start, mu * self.end
         if high - low > 1e7 * sigma:
             raise ValueError(f"t must be larger: at {t:g} rounding loses the noise")
+        step: np.ndarray | np.floating  # one, or one for each node
         x, step = np.linspace(low - 10 * sigma, high + 10 * sigma, 4001, retstep=True)
         if high - low > 3900 * sigma:  # the ends on their own scale; between them nothing changes
             pieces = [gauss_legendre(low - 10 * sigma, low + 30 * sigma),
