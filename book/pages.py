@@ -234,6 +234,11 @@ def _modules(package):
 def api_index(config):
     """The docstring of the library, its modules with their first lines, and the other package."""
     lines = ["# Library"]
+    for page in config.all_paths():
+        if page not in config.notebook_paths():
+            link = f"../{config.notebooks}/{page.name}"
+            lines.append(f"**[{stamp.title(page)}]({link})**, and certify it: what a score, an "
+                         "algorithm and a population must be, in code that runs.")
     modules = _modules("score_stability")
     lines.append("\n".join(f"- [{m}]({m}.rst): {_plain(_first_line(m))}" for m in modules))
     lines.append(f"And [verdicts](verdicts.rst): {_plain(_first_line('verdicts'))}")

@@ -7,11 +7,7 @@ import inspect
 import pytest
 
 DOORS = ("yardsticks", "scores", "stability")
-ON_ITS_PAGE = "has its example on its page"
-LATER = {name: ON_ITS_PAGE for name in (
-    "Measurement", "direct_losses", "loss_only_sandwich", "measure", "measure_empirical",
-    "replace_one_rows", "retrain")}
-WITHOUT = LATER | {
+WITHOUT = {
     "Ridge": "made by fit_ridge, whose example shows one",
     "inception_metrics": "downloads the Inception weights",
 }

@@ -646,6 +646,35 @@ def test_slack_has_two_digits(value, shown):
     assert report._two_digits(value) == shown
 
 
+def test_a_page_without_a_number_stands_beside_the_order(config, first, capsys):
+    page = config.folder / "my_page.ipynb"
+    before = {p: p.read_bytes() for p in config.all_paths()}
+    try:
+        nb = copy.deepcopy(notebook.read(first))
+        nb["cells"][0]["source"] = "# My page"
+        for cell in notebook.code_cells(nb):
+            cell["outputs"], cell["execution_count"] = [], None
+        notebook.write(page, notebook.dumps(nb))
+        assert config.all_paths()[-1] == page and page not in config.notebook_paths()
+        assert stamp.stamp(config) == [page]  # no other notebook's navigation changes
+        head = notebook.read(page)["cells"][0]["source"]
+        assert page.name in head and "[Notation](" in head and "←" not in head and "→" not in head
+        assert cli.main(["run", str(page)]) == 0
+        assert form.check_notebook(page, config) == []
+        assert report.stale(config) == []  # its claims are not in the table
+        assert "my_page" not in report.markdown(config)
+        status, found = run_pytest(config.root, page)
+        assert status == 0, found
+        edit(page, lambda nb: _beyond(notebook.code_cells(nb)[2]))
+        status, _ = run_pytest(config.root, page)
+        assert status == 1  # but they are compared
+        edit(page, lambda nb: nb["cells"][0].update(source="My page"))
+        assert any("title must begin" in m for m in form.check_notebook(page, config))
+    finally:
+        page.unlink(missing_ok=True)
+    assert before == {p: p.read_bytes() for p in config.all_paths()}
+
+
 def test_an_empty_collection_has_no_defects(tmp_path):
     (tmp_path / "pyproject.toml").write_text("[tool.verdicts]\n", encoding="utf-8")
     (tmp_path / "README.md").write_text("", encoding="utf-8")

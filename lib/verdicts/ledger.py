@@ -4,8 +4,8 @@ import sys
 from dataclasses import dataclass, field
 
 _known = None
-_context = {}
-_made = {}  # (statement, key) -> (execution count, Verdict), in the order of first use
+_context: dict = {}
+_made: dict = {}  # (statement, key) -> (execution count, Verdict), in the order of first use
 
 
 def configure(known_statements=None, context=None):

@@ -28,14 +28,14 @@ class Entry:
 
 
 def stored_claims(config, folder=None):
-    """All (path, record) pairs of the notebooks in a folder (default: the collection's)."""
-    paths = sorted(Path(folder or config.folder).glob("*.ipynb"))
+    """All (path, record) pairs of the numbered notebooks in a folder, by default the collection."""
+    paths = sorted(Path(folder or config.folder).glob("[0-9][0-9]*.ipynb"))
     return [(p, r) for p in paths for r in notebook.claims(notebook.read(p))]
 
 
 def entries(config, claims):
     """One Entry per registered statement, in order."""
-    numbered = {p: int(p.name[:2]) for p in config.notebook_paths() if p.name[:2].isdigit()}
+    numbered = {p: int(p.name[:2]) for p in config.notebook_paths()}
     return [
         Entry(
             statement,
@@ -206,7 +206,8 @@ def unknown(config):
 
 def too_many(config):
     """A message if there are more statistical verdicts than the family error allows for."""
-    count = sum(bool(r["statistical"]) for _, r in stored_claims(config))
+    made = (r for path in config.all_paths() for r in notebook.claims(notebook.read(path)))
+    count = sum(bool(r["statistical"]) for r in made)
     if count <= MAX_STATISTICAL_VERDICTS:
         return []
     return [f"{count} statistical verdicts, at most {MAX_STATISTICAL_VERDICTS} are allowed for"]

@@ -23,6 +23,11 @@ def level_times(alpha_bar: Any, process: OrnsteinUhlenbeck) -> Any:
     """The times t_k of ``process`` with the signal-to-noise ratios ᾱ_k/(1 − ᾱ_k), ``(K,)``.
 
     Raises ``ValueError`` unless the table falls strictly and lies between 0 and 1.
+
+    >>> from score_stability.diffusion import OrnsteinUhlenbeck
+    >>> from score_stability.scores import level_times
+    >>> level_times([0.8, 0.5, 0.2], OrnsteinUhlenbeck(0.0)).round(4).tolist()  # 2t = sigma²/mu²
+    [0.125, 0.5, 2.0]
     """
     table = as_numpy("alpha_bar", alpha_bar, "K")
     if not ((table > 0) & (table < 1)).all() or not (table[1:] < table[:-1]).all():
@@ -45,6 +50,14 @@ def score_from_prediction(model: Callable[..., Any], alpha_bar: Any, process: Or
 
     Raises ``ValueError`` for another table or prediction, a time that belongs to no level, and a
     model that returns another shape.
+
+    >>> from score_stability.diffusion import OrnsteinUhlenbeck
+    >>> from score_stability.scores import score_from_prediction
+    >>> def model(y, k):  # data are all zero: y is noise only, y = √(1 − ᾱ) eps
+    ...     return y / 0.5**0.5
+    >>> score = score_from_prediction(model, [0.8, 0.5, 0.2], OrnsteinUhlenbeck(0.0))
+    >>> score([[3.0]], 0.5).round(decimals=4).tolist()  # −x/sigma², sigma² = 2t = 1
+    [[-3.0]]
     """
     if not callable(model):
         raise TypeError(f"model must be a function model(y, k); got {type(model).__name__}")

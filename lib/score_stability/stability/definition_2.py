@@ -57,6 +57,12 @@ class Measurement:
 
     All derived quantities are functions of the three means with jackknife errors over data sets.
     Raises ``ValueError`` unless the three are finite vectors of one length.
+
+    >>> import numpy as np
+    >>> from score_stability.stability import Measurement
+    >>> found = Measurement(stability=np.ones(5), fresh_loss=np.full(5, 4.0), seen_loss=np.ones(5))
+    >>> found.gap.value, found.theorem3_margin.value  # 4 − 1, and √1 − |√4 − √1|
+    (3.0, 0.0)
     """
 
     stability: np.ndarray
@@ -140,6 +146,12 @@ def loss_only_sandwich(measurement: Measurement) -> tuple[Estimate, Estimate]:
     √L − √L̂ <= eps_stab <= √(L − L̂). No retraining. The left end is Theorem 3 and holds for every
     algorithm; the right end needs the exact minimiser over a convex class. ``ValueError`` if the
     measured L does not exceed L̂.
+
+    >>> import numpy as np
+    >>> from score_stability.stability import Measurement, loss_only_sandwich
+    >>> found = Measurement(stability=np.ones(5), fresh_loss=np.full(5, 4.0), seen_loss=np.ones(5))
+    >>> [round(end.value, 4) for end in loss_only_sandwich(found)]  # √4 − √1 and √(4 − 1)
+    [1.0, 1.7321]
     """
     if measurement.gap.value <= 0:
         raise ValueError("measurement must have L > L̂; "
@@ -159,6 +171,14 @@ def replace_one_rows(score: EmpiricalScore, fresh: Any, weighting: TimeWeighting
 
     Raises ``ValueError`` or ``TypeError`` naming the argument: another type of score or weighting,
     points or noise of other shapes, devices or not finite.
+
+    >>> import numpy as np
+    >>> from score_stability.diffusion import OrnsteinUhlenbeck, TimeWeighting
+    >>> from score_stability.scores import EmpiricalScore
+    >>> from score_stability.stability import replace_one_rows
+    >>> score = EmpiricalScore([[0.0]], OrnsteinUhlenbeck(0.0))  # one point, replaced by 3
+    >>> replace_one_rows(score, [[3.0]], TimeWeighting.at(0.5), np.zeros((1, 1))).round(4).tolist()
+    [[9.0, 9.0, 0.0]]
     """
     if not isinstance(score, EmpiricalScore):
         raise TypeError(f"score must be an EmpiricalScore; got {type(score).__name__}")
@@ -189,6 +209,15 @@ def measure_empirical(draw: Draw, process: OrnsteinUhlenbeck, weighting: TimeWei
     Raises ``ValueError`` or ``TypeError`` naming the argument before any work: counts that are not
     integers >= 1 (``replicates`` >= 2: the errors are over data sets), another type of generator,
     weighting or process, or a ``draw`` that does not return finite points of shape ``(n, d)``.
+
+    >>> import numpy as np
+    >>> from score_stability.diffusion import OrnsteinUhlenbeck, TimeWeighting
+    >>> from score_stability.stability import measure_empirical
+    >>> found = measure_empirical(lambda n, generator: generator.standard_normal((n, 2)),
+    ...                           OrnsteinUhlenbeck(1.0), TimeWeighting.at(0.5), 20,
+    ...                           np.random.default_rng(0), replicates=50, queries=50)
+    >>> bool(0 < found.root_gap.value < found.score_stability.value)  # Theorem 3
+    True
     """
     _check(draw, process, generator, weighting=(weighting, TimeWeighting))
     number, replicates, queries = (count("number", number), count("replicates", replicates, 2),
@@ -224,6 +253,16 @@ def direct_losses(draw: Draw, process: OrnsteinUhlenbeck, t: float | TimeWeighti
     the mean is C in both cases, and most of the noise goes with it (a control variate).
 
     Errors as in ``measure_empirical`` (one replicate will do).
+
+    >>> import numpy as np
+    >>> from score_stability.diffusion import OrnsteinUhlenbeck
+    >>> from score_stability.stability import direct_losses
+    >>> losses = direct_losses(lambda n, generator: generator.standard_normal((n, 2)),
+    ...                        OrnsteinUhlenbeck(1.0), 0.5, 20, np.random.default_rng(0),
+    ...                        replicates=50, queries=50, true_score=lambda x, t: -x)
+    >>> excess, seen = losses.mean(0)  # L − C > 0 > L̂ − C: what is learned fits its own points
+    >>> bool(excess > 0 > seen)
+    True
     """
     _check(draw, process, generator)
     for name, function in (("true_score", true_score), ("algorithm", algorithm)):
@@ -280,6 +319,18 @@ def measure(algorithm: Algorithm, draw: Draw, process: OrnsteinUhlenbeck,
     ``fit``, its score and ``draw`` as at the top. Raises ``ValueError`` or ``TypeError`` naming the
     argument: as ``measure_empirical``, and an unknown coupling, before the first fit; a score of
     wrong shape, or not finite, at its first call.
+
+    >>> import numpy as np
+    >>> from score_stability.diffusion import OrnsteinUhlenbeck, TimeWeighting
+    >>> from score_stability.stability import measure
+    >>> def fit(data, generator):  # N(mean of the data, 1), unit variance known
+    ...     return lambda x, t: (data.mean(0) - x) / (1 + 2 * t)
+    >>> found = measure(fit, lambda n, generator: generator.standard_normal((n, 1)),
+    ...                 OrnsteinUhlenbeck(0.0), TimeWeighting.at(0.5), 10,
+    ...                 np.random.default_rng(0), replicates=400)
+    >>> exact = (2 / 10**2) / 2**2  # E (x̃ − x_i)²/N² over (1 + 2t)²
+    >>> bool(abs(found.stability_squared.value / exact - 1) < 0.3)
+    True
     """
     _check(draw, process, generator, weighting=(weighting, TimeWeighting))
     if not callable(algorithm):

@@ -147,6 +147,15 @@ def retrain(fit: Algorithm, data: np.ndarray, generator: np.random.Generator, *,
 
     Raises ``ValueError`` for fewer than two data or models, more models than data, levels that are
     not positive, data that are not finite, or a denoiser that returns another shape.
+
+    >>> import numpy as np
+    >>> from score_stability.yardsticks import retrain
+    >>> def fit(data, generator):  # the best denoiser of N(mean of the data, I)
+    ...     return lambda y, s: (y + s**2 * data.mean(0)) / (1 + s**2)
+    >>> data = np.random.default_rng(0).standard_normal((20, 2))
+    >>> (found,) = retrain(fit, data, np.random.default_rng(1), noise_levels=[1.0], models=20)
+    >>> found.seen_loss < found.loo < found.certificate
+    True
     """
     points = as_numpy("data", data, "N", "d")
     if len(points) < 2:
