@@ -157,10 +157,10 @@ def test_phone_reaches_every_chapter(visit):
     page.wait_for_timeout(400)
     links = page.locator("#pst-primary-sidebar a.reference, #pst-primary-sidebar-modal a.reference")
     hrefs = set(links.evaluate_all("all => all.map(a => a.getAttribute('href'))"))
-    assert {f"notebooks/{p.stem}.html" for p in CONFIG.notebook_paths()} <= hrefs
+    assert {f"notebooks/{p.stem}.html" for p in CONFIG.all_paths()} <= hrefs
 
 
-@pytest.mark.parametrize("notebook", CONFIG.notebook_paths(), ids=lambda p: p.stem)
+@pytest.mark.parametrize("notebook", CONFIG.all_paths(), ids=lambda p: p.stem)
 def test_colab_links_lead_to_the_notebook(visit, notebook):
     page = visit(f"notebooks/{notebook.stem}.html").page
     expected = stamp.colab_link(CONFIG, notebook)
