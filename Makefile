@@ -1,7 +1,8 @@
 # Each target first makes .venv and installs into it, unless that is done and up to date.
 # PYTHON: the interpreter to build .venv from. TORCH_INDEX: see README. ARGS: more for pytest.
 # JOBS: notebooks, or processes that share the tests, at a time (default: the processors, at most 8).
-# NOTEBOOK: a number, for slides; NOTEBOOKS: several, for colab (default 00 03) and portable (all).
+# NOTEBOOK: a number, for slides; NOTEBOOKS: several, for portable (default all) and colab (default 00
+# 03), which takes the first word of a page's name too: measure.
 # PROCESSORS: which of them to simulate (default all). OFFLINE=1: a book that needs no network.
 PYTHON ?= python3
 TORCH_INDEX ?=

@@ -43,7 +43,7 @@ html_theme_options = {
 }
 
 autodoc_member_order = "bysource"
-autodoc_typehints = "signature"
+autodoc_typehints = "none"  # short signatures: what an argument must be is in its docstring
 autodoc_preserve_defaults = True
 autodoc_default_options = {"members": True, "undoc-members": False}
 

@@ -79,7 +79,7 @@ def simulate(number, variables):
 def main():
     """Simulate the notebooks named; the process fails if one of them fails or differs."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("numbers", nargs="+", help="two digits each")
+    parser.add_argument("numbers", nargs="+", help="two digits each; of a page the first word")
     parser.add_argument("--torch", default="torch==2.13.0", help="what to install as torch")
     options = parser.parse_args()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
