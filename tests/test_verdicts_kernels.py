@@ -116,7 +116,9 @@ def test_an_interrupt_leaves_no_kernel_and_no_half_written_file(root, command):
     before = [p.read_bytes() for p in paths]
     process = subprocess.Popen(
         [sys.executable, "-m", "verdicts", command, "--jobs", "2"], cwd=root,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        # As at a terminal: what runs in the background of a script ignores the signal.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     wait_for(lambda: all(pid.exists() and pid.read_text() for pid in pids))
     numbers = [int(pid.read_text()) for pid in pids]
     assert all(map(alive, numbers))
