@@ -75,7 +75,7 @@ def measure_tests() -> float:
     import resource
 
     namespace: dict = {}
-    exec(times._REFERENCE, namespace)
+    exec(times.REFERENCE, namespace)
     reference = statistics.median(namespace["_reference"](9))
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.perf_counter()

@@ -135,6 +135,15 @@ def dense_law(score: EmpiricalScore, times: np.ndarray, start: Start) -> Work:
     return work
 
 
+def steps_of_sgd(network: MLP, theta: torch.Tensor, data: torch.Tensor, loss: DenoisingLoss,
+                 options: SGD) -> Work:
+    def work() -> None:
+        for _ in sgd(network, theta, data, loss, options, streams(np.random.default_rng(1))):
+            pass
+
+    return work
+
+
 def stacked_training(models: int, width: int, steps: int) -> tuple[Work, Work]:
     """The same clipped SGD with weight decay: a Python loop over modules, and all models at once.
 
@@ -166,12 +175,7 @@ def stacked_training(models: int, width: int, steps: int) -> tuple[Work, Work]:
                 torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)
                 optimiser.step()
 
-    def stacked() -> None:
-        for _ in sgd(network, theta, data.expand(models, 64, 2), loss, options,
-                     streams(np.random.default_rng(1))):
-            pass
-
-    return loop, stacked
+    return loop, steps_of_sgd(network, theta, data.expand(models, 64, 2), loss, options)
 
 
 def step_products(models: int, width: int, rows: int, steps: int, back: bool) -> Work:
@@ -210,11 +214,7 @@ def sgd_step(models: int, width: int, rows: int, steps: int) -> Work:
     loss = DenoisingLoss(HEAT, log_uniform_times(0.00125, 0.5))
     options = SGD(steps=steps, batch_size=rows, step_size=0.05, clip=1.0, weight_decay=1e-3)
 
-    def work() -> None:
-        for _ in sgd(network, theta, data, loss, options, streams(np.random.default_rng(1))):
-            pass
-
-    return work
+    return steps_of_sgd(network, theta, data, loss, options)
 
 
 def all_nodes(models: int, width: int, number: int, nodes: int) -> tuple[Work, Work]:

@@ -148,7 +148,7 @@ def landing(config):
         parts.append(f"**{title}.** {sentence}\n\n{chapters}")
         names = [f"{config.notebooks}/{p.stem}" for p in paths]
         trees.append(_toctree(names, f":caption: {title}", ":maxdepth: 1"))
-    own = [p for p in config.all_paths() if p not in config.notebook_paths()]
+    own = config.pages()
     parts.append("**Your own model.** Short pages without a number, to be copied.\n\n" + "\n".join(
         f"- [{stamp.title(p)}]({config.notebooks}/{p.name})" for p in own))
     trees.append(_toctree([f"{config.notebooks}/{p.stem}" for p in own],
@@ -234,11 +234,10 @@ def _modules(package):
 def api_index(config):
     """The docstring of the library, its modules with their first lines, and the other package."""
     lines = ["# Library"]
-    for page in config.all_paths():
-        if page not in config.notebook_paths():
-            link = f"../{config.notebooks}/{page.name}"
-            lines.append(f"**[{stamp.title(page)}]({link})**, and certify it: what a score, an "
-                         "algorithm and a population must be, in code that runs.")
+    for page in config.pages():
+        link = f"../{config.notebooks}/{page.name}"
+        lines.append(f"**[{stamp.title(page)}]({link})**, and certify it: what a score, an "
+                     "algorithm and a population must be, in code that runs.")
     modules = _modules("score_stability")
     lines.append("\n".join(f"- [{m}]({m}.rst): {_plain(_first_line(m))}" for m in modules))
     lines.append(f"And [verdicts](verdicts.rst): {_plain(_first_line('verdicts'))}")

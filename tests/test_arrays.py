@@ -440,7 +440,7 @@ CALLS = {
 
 # Without an array argument of their own …
 WITHOUT = set(re.findall(r"\S+", """
-jobs.check jobs.spread
+jobs.spread
 bounds.Bound datasets.DataUnavailable datasets.LongRun datasets.cifar10 datasets.digits
 datasets.gradient_noise_long_run datasets.load datasets.mnist datasets.noisy_ring datasets.split
 estimates.Estimate estimates.Estimate.half_width estimates.wilson_interval quadrature.gauss_hermite

@@ -23,7 +23,10 @@ def spread(work: Callable[..., Any], tasks: Iterable[tuple[Any, ...]], number: i
     ``progress``, for instance ``tqdm.tqdm``, is called as progress(results, total=number) and hands
     them on one by one. Raises ``ValueError`` or ``TypeError`` for jobs or progress of another kind.
     """
-    check(jobs, progress)
+    count("jobs", jobs)
+    if progress is not None and not callable(progress):
+        raise TypeError("progress must be a function progress(results, total=…); "
+                        f"got {type(progress).__name__}")
     results: Iterable[Any]
     if jobs == 1:
         results = (work(*task) for task in tasks)
@@ -34,11 +37,3 @@ def spread(work: Callable[..., Any], tasks: Iterable[tuple[Any, ...]], number: i
         results = joblib.Parallel(n_jobs=jobs, return_as="generator")(
             [joblib.delayed(work)(*task) for task in tasks])
     return np.array(list(results if progress is None else progress(results, total=number)))
-
-
-def check(jobs: Any, progress: Any) -> None:
-    """``TypeError`` or ``ValueError`` naming the one that is wrong."""
-    count("jobs", jobs)
-    if progress is not None and not callable(progress):
-        raise TypeError("progress must be a function progress(results, total=…); "
-                        f"got {type(progress).__name__}")

@@ -28,15 +28,19 @@ class Config:
 
     def notebook_paths(self):
         """The numbered notebooks, in reading order."""
-        return [p for p in self.all_paths() if p.name[:2].isdigit()]
+        return sorted(p for p in self.folder.glob("*.ipynb") if numbered(p))
 
-    def all_paths(self):
-        """The numbered notebooks, and then the pages without a number.
+    def pages(self):
+        """The notebooks without a number.
 
         A page is run, compared and stamped like a notebook and keeps its basic form; it stands in
         no order, and its claims are not in the table of verdicts.
         """
-        return sorted(self.folder.glob("*.ipynb"), key=lambda p: (not p.name[:2].isdigit(), p.name))
+        return sorted(p for p in self.folder.glob("*.ipynb") if not numbered(p))
+
+    def all_paths(self):
+        """The numbered notebooks, and then the pages."""
+        return self.notebook_paths() + self.pages()
 
     def notebook(self, number):
         """The notebook whose name begins with this number; LookupError unless there is one."""
@@ -62,6 +66,11 @@ class Config:
         """The path as messages name it: relative to the root."""
         path = Path(path).resolve()
         return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else path
+
+
+def numbered(path):
+    """Whether this notebook has a place in the order; its name begins with it."""
+    return path.name[:2].isdigit()
 
 
 def load(dotted):

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 
 from verdicts import images, notebook, stamp
+from verdicts.config import numbered
 from verdicts.records import name_of, records_of
 
 MAX_BYTES = 1_000_000
@@ -62,7 +63,7 @@ def _generated(path, nb, config):
     remedy = "run: python -m verdicts stamp"
     if source.split("\n")[0] != stamp.badge(config, path):
         yield f"the Colab badge must name this file in {config.repository}; {remedy}"
-    number = f"{path.name[:2]} · " if path.name[:2].isdigit() else ""
+    number = f"{path.name[:2]} · " if numbered(path) else ""
     if not re.search(rf"^# {number}\w", source, re.MULTILINE):
         yield f'the title must begin with "# {number}"'
     if source != stamp.first_cell(config, path, source):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from verdicts import notebook
+from verdicts.config import numbered
 from verdicts.display import slack_of
 from verdicts.records import name_of
 from verdicts.statistics import MAX_STATISTICAL_VERDICTS
@@ -29,8 +30,8 @@ class Entry:
 
 def stored_claims(config, folder=None):
     """All (path, record) pairs of the numbered notebooks in a folder, by default the collection."""
-    paths = sorted(Path(folder or config.folder).glob("[0-9][0-9]*.ipynb"))
-    return [(p, r) for p in paths for r in notebook.claims(notebook.read(p))]
+    paths = sorted(Path(folder or config.folder).glob("*.ipynb"))
+    return [(p, r) for p in paths if numbered(p) for r in notebook.claims(notebook.read(p))]
 
 
 def entries(config, claims):

@@ -68,15 +68,13 @@ def navigation(config, path):
     a number has the notation only."""
     paths = config.notebook_paths()
     base = f"{config.repository}/blob/{config.branch}/{config.notebooks}"
-    if path not in paths:
-        start = [p for p in paths[:1] if p.name.startswith("00_")]
-        return "".join(f"[Notation]({base}/{p.name})" for p in start)
-    here, links = paths.index(path), []
-    if here > 0:
+    here = paths.index(path) if path in paths else None
+    links = []
+    if here:
         links.append(f"[← {title(paths[here - 1])}]({base}/{paths[here - 1].name})")
-    if paths[0].name.startswith("00_") and here > 0:
+    if here != 0 and paths and paths[0].name.startswith("00_"):
         links.append(f"[Notation]({base}/{paths[0].name})")
-    if here + 1 < len(paths):
+    if here is not None and here + 1 < len(paths):
         links.append(f"[{title(paths[here + 1])} →]({base}/{paths[here + 1].name})")
     return " · ".join(links)
 

@@ -19,10 +19,15 @@ def half_width(standard_error, degrees_of_freedom, comparisons=1):
         return 0.0
     if not degrees_of_freedom >= 1:
         raise ValueError(f"degrees_of_freedom must be at least 1, not {degrees_of_freedom!r}")
-    from scipy.special import ndtri, stdtrit
+    return upper_quantile(VERDICT_ERROR / comparisons / 2, degrees_of_freedom) * float(
+        standard_error
+    )
 
-    # The lower quantile, because 1 - error / 2 would lose digits.
-    probability = VERDICT_ERROR / comparisons / 2
+
+def upper_quantile(probability, degrees_of_freedom):
+    """What Student's t exceeds with this probability; the normal law at infinitely many degrees."""
+    from scipy.special import ndtri, stdtrit  # scipy.stats takes half a second to load
+
+    # The lower quantile, because 1 - probability would lose digits.
     infinite = math.isinf(degrees_of_freedom)
-    quantile = ndtri(probability) if infinite else stdtrit(degrees_of_freedom, probability)
-    return float(-quantile) * float(standard_error)
+    return -float(ndtri(probability) if infinite else stdtrit(degrees_of_freedom, probability))

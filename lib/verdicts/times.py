@@ -19,7 +19,7 @@ SLOWER = 1.3  # is said
 NOTICED = 25.0  # references: what takes less is too short for a ratio
 SHOWN = 20
 # Products of matrices, a function, the interpreter, and memory: what notebooks do.
-_REFERENCE = """
+REFERENCE = """
 def _reference(times):
     import time
     import numpy as np
@@ -77,7 +77,7 @@ class Watch:
                 used.faults - self._last.faults,
             )
             self.cost.peak = used.peak
-        taken = (await kernels.ask(client, {"taken": "_reference(3)"}, _REFERENCE))["taken"]
+        taken = (await kernels.ask(client, {"taken": "_reference(3)"}, REFERENCE))["taken"]
         await kernels.ask(client, {}, "del _reference")
         self._last = await kernels.usage(client)
         if cell is None:  # numpy, which the reference imports, belongs to the start

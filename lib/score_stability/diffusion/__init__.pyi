@@ -12,20 +12,3 @@ from .targets.sphere import Sphere as Sphere
 from .targets.interval import UniformInterval as UniformInterval
 from .targets.curve import HarmonicCurve as HarmonicCurve
 from .targets.embedding import isometric_embedding as isometric_embedding
-
-__all__ = [
-    "Circle",
-    "Gaussian",
-    "GaussianMixture",
-    "HarmonicCurve",
-    "OrnsteinUhlenbeck",
-    "Score",
-    "Sphere",
-    "StabilityConstants",
-    "Target",
-    "TimeWeighting",
-    "Torus",
-    "TwoPoint",
-    "UniformInterval",
-    "isometric_embedding",
-]

@@ -20,28 +20,3 @@ from .networks import noise_at as noise_at
 from .networks import score_of as score_of
 from .pretrained import level_times as level_times
 from .pretrained import score_from_prediction as score_from_prediction
-
-__all__ = [
-    "MLP",
-    "Codebook",
-    "DeepLinear",
-    "EmpiricalScore",
-    "Features",
-    "FourierDenoisers",
-    "LinearDenoiser",
-    "Mixture",
-    "Network",
-    "RandomFeatures",
-    "RandomReLU",
-    "ReplaceOne",
-    "Ridge",
-    "ScaledLinear",
-    "affine",
-    "combine",
-    "draw_triples",
-    "fit_ridge",
-    "level_times",
-    "noise_at",
-    "score_from_prediction",
-    "score_of",
-]

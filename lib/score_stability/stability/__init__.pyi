@@ -15,23 +15,3 @@ from .self_posterior import Certificate as Certificate
 from .self_posterior import empirical_score_certificate as empirical_score_certificate
 from .self_posterior import laplace_moment as laplace_moment
 from .self_posterior import ball_moment_bound as ball_moment_bound
-
-__all__ = [
-    "Algorithm",
-    "Certificate",
-    "CertificateInputs",
-    "Draw",
-    "Measurement",
-    "MomentBounds",
-    "average_inputs",
-    "ball_moment_bound",
-    "certificate_inputs",
-    "direct_losses",
-    "empirical_score_certificate",
-    "laplace_moment",
-    "loss_only_sandwich",
-    "measure",
-    "measure_empirical",
-    "moment_bounds",
-    "replace_one_rows",
-]

@@ -41,7 +41,7 @@ import torch
 from ..arrays import as_numpy, as_tensor, count, floating
 from ..diffusion.process import OrnsteinUhlenbeck, Score, one_time
 from ..diffusion.weighting import TimeWeighting
-from ..jobs import Progress, check, spread
+from ..jobs import Progress, spread
 from ..sampler.sampling import evaluate
 from ..scores.empirical import EmpiricalScore
 from ..yardsticks import estimates
@@ -222,7 +222,6 @@ def measure_empirical(draw: Draw, process: OrnsteinUhlenbeck, weighting: TimeWei
     _check(draw, process, generator, weighting=(weighting, TimeWeighting))
     number, replicates, queries = (count("number", number), count("replicates", replicates, 2),
                                    count("queries", queries))
-    check(jobs, progress)
 
     def draws() -> Iterator[tuple[Any, ...]]:
         for _ in range(replicates):
@@ -271,7 +270,6 @@ def direct_losses(draw: Draw, process: OrnsteinUhlenbeck, t: float | TimeWeighti
     weighting = t if isinstance(t, TimeWeighting) else TimeWeighting.at(one_time(t))
     number, replicates, queries = (count("number", number), count("replicates", replicates),
                                    count("queries", queries))
-    check(jobs, progress)
 
     def draws() -> Iterator[tuple[Any, ...]]:
         for _ in range(replicates):
@@ -341,7 +339,6 @@ def measure(algorithm: Algorithm, draw: Draw, process: OrnsteinUhlenbeck,
         count("replacements", replacements), count("queries", queries))
     if coupling not in ("shared", "independent"):
         raise ValueError(f"coupling must be 'shared' or 'independent'; got {coupling!r}")
-    check(jobs, progress)
 
     def draws() -> Iterator[tuple[Any, ...]]:
         for _ in range(replicates):

@@ -14,22 +14,3 @@ from .exact_cases import scaled_linear_sgd as scaled_linear_sgd
 from .quadrature import standard_normal as standard_normal
 from .quadrature import gauss_hermite as gauss_hermite
 from .quadrature import gauss_legendre as gauss_legendre
-
-__all__ = [
-    "IDS",
-    "STATEMENTS",
-    "SYMBOLS",
-    "AdjacentMoments",
-    "Bound",
-    "ExactCase",
-    "Statement",
-    "gauss_hermite",
-    "gauss_legendre",
-    "gaussian_affine",
-    "gaussian_mean",
-    "last_iterate_zcdp",
-    "scaled_linear_sgd",
-    "standard_normal",
-    "statement",
-    "two_point",
-]

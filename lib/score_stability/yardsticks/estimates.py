@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from verdicts.statistics import upper_quantile
+
 from ..arrays import as_numpy, number
 
 
@@ -46,12 +48,7 @@ class Estimate:
             raise ValueError(f"error must be in (0, 1); got {error}")
         if self.standard_error == 0:
             return 0.0
-        from scipy import special  # scipy.stats takes half a second to load
-
-        infinite = math.isinf(self.degrees_of_freedom)
-        quantile = (special.ndtri(error / 2) if infinite
-                    else special.stdtrit(self.degrees_of_freedom, error / 2))
-        return float(-quantile) * self.standard_error
+        return upper_quantile(error / 2, self.degrees_of_freedom) * self.standard_error
 
     def __str__(self) -> str:
         if self.standard_error == 0:

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import as_numpy, count
-from ..jobs import Progress, check, spread
+from ..jobs import Progress, spread
 from ..theory import bounds
 
 Denoiser = Callable[[np.ndarray, float], np.ndarray]
@@ -171,7 +171,6 @@ def retrain(fit: Algorithm, data: np.ndarray, generator: np.random.Generator, *,
     if not callable(fit):
         raise TypeError("fit must be a function fit(data, generator) -> denoiser; "
                         f"got {type(fit).__name__}")
-    check(jobs, progress)
     points = points[generator.permutation(len(points))]
     noise = generator.standard_normal((models, draws, points.shape[1]))
     seed = int(generator.integers(2**62))
