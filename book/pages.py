@@ -16,13 +16,14 @@ from pathlib import Path
 from contents import PARTS, REFERENCE
 
 from verdicts import notebook, report, stamp
-from verdicts.display import kind_words
+from verdicts.cards import WORDS, kind_words
 
 HERE = Path(__file__).parent
 TEXTS = (
     "TEACHING.md", "CONTRIBUTING.md", "data/README.md", "benchmarks/README.md",
     "book/full_profile.md",
 )
+LEGEND = "Legend of verdicts"
 _LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)\s#]+)(#[^)\s]*)?\)")
 
 
@@ -88,9 +89,8 @@ def _start_here(config):
 
 
 def _words_of_verdicts(config):
-    """How to read a verdict, from notebook 00: a paragraph, the table of kinds, what follows."""
-    text = section(_start_here(config), "A taste: one statement, verified")
-    return text[text.index("**How to read a verdict.**") :]
+    """How to read a verdict, from notebook 00: a paragraph, the tables, what follows."""
+    return section(_start_here(config), LEGEND)
 
 
 def component_map(config):
@@ -120,9 +120,15 @@ def chapter(config, path):
         f"[Download]({config.repository}/raw/{config.branch}/{config.notebooks}/{path.name}) · "
         "[Notation](../notation.md) · [Statements](../statements.md)"
     )
+    legend = f'href="{config.legend_link()}"'
+    here = f'href="{config.legend.replace(".ipynb", ".html")}"'
     for cell in nb["cells"]:
         if "setup" in notebook.tags(cell):
             cell["metadata"]["tags"] = [*notebook.tags(cell), "remove-cell"]
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if config.legend and "text/html" in data:
+                data["text/html"] = data["text/html"].replace(legend, here)
     return notebook.dumps(nb)
 
 
@@ -195,15 +201,16 @@ def statements(config):
         def link(path):
             return f"[{stamp.title(path)}]({config.notebooks}/{path.name})"
 
-        _, sentence, verdict, controls, slack, places = report.cells(entry, link)
+        _, sentence, verdict, controls, slack, noticed, places = report.cells(entry, link)
         facts = [
             f"- the paper's form: `{s.paper_form}`",
             f"- ours: `{s.ours}`",
             f"- chapters: {places}",
-            f"- verdict: {verdict}; controls: {controls}; slack (bound / truth): {slack}",
+            f"- verdict: {verdict}; controls: {controls}; slack (bound / truth): {slack}; "
+            f"would notice: {noticed}",
         ]
         claims = [
-            [r["key"], kind_words(r["kind"], r.get("of")), r["status"],
+            [r["key"], kind_words(r["kind"], r.get("of")), WORDS.get(r["status"], r["status"]),
              f"[{p.name[:2]}]({config.notebooks}/{p.name})"]
             for p, r in entry.claims
         ]

@@ -1,9 +1,11 @@
 """The form of every notebook of this collection (read as JSON; nothing is run)."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from verdicts import notebook
 from verdicts.config import load_config
 from verdicts.form import check_notebook
 
@@ -14,3 +16,12 @@ CONFIG = load_config(Path(__file__).parent)
 def test_notebook_form(path):
     messages = check_notebook(path, CONFIG)
     assert not messages, "\n".join(messages)
+
+
+@pytest.mark.parametrize("path", CONFIG.all_paths(), ids=lambda p: p.stem)
+def test_a_figure_says_how_wide_its_bars_are(path):
+    # ± is one standard error; what a bar is, the text under it says.
+    cells = notebook.read(path)["cells"]
+    for cell, below in zip(cells, [*cells[1:], {"cell_type": "", "source": ""}], strict=True):
+        if cell["cell_type"] == "code" and re.search(r"error_bars\(|yerr=", cell["source"]):
+            assert "standard error" in below["source"], cell["source"][:80]

@@ -74,8 +74,8 @@ display(Image(buffer.getvalue()))"""
 CELLS = [  # of notebook 01; the tampering below counts on their order
     PRELUDE,
     'verdicts.upper("Lemma A", "exact", 1.0 + 1e-3 * seed, 1.5)',
-    'verdicts.upper("Lemma A", "array", [1.0, 2.0], [3.0, 5.0])',
-    'verdicts.lower("Lemma A", "digits", 2.0, 1.0)\nprint("two claims = 1")',
+    'verdicts.upper("Lemma A", "array", [1.0, 2.0], [1.5, 5.0])',
+    'verdicts.lower("Lemma A", "digits", 2.0, 1.5)\nprint("two claims = 1")',
     'verdicts.control("Lemma A", "false", "upper", 2.0, 1.0)',
     'verdicts.table(["n", "gap"], [[1, 0.5], [2, 0.25]], caption="Gaps")',
     FIGURE,
@@ -119,7 +119,7 @@ def collection(tmp_path_factory):
         (root / name).write_text(content, encoding="utf-8")
     folder = root / "notebooks"
     start = "# 00 · Start\n\n<!-- verdicts:start -->\n<!-- verdicts:end -->"
-    save(folder / "00_start.ipynb", start, [PRELUDE, 'verdicts.upper("Lemma A", "zero", 0, 1)'])
+    save(folder / "00_start.ipynb", start, [PRELUDE, 'verdicts.upper("Lemma A", "zero", 0.6, 1)'])
     save(folder / "01_first.ipynb", "# 01 · First", CELLS)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
@@ -179,15 +179,15 @@ def run_pytest(root, *arguments):
 
 # Each changes the stored (source, outputs) of one code cell of notebook 01.
 def _beyond(cell):
-    cell["outputs"][0]["metadata"]["verdicts"]["numbers"]["rhs"] = 1.50001
+    cell["outputs"][0]["metadata"]["verdicts"][0]["numbers"]["rhs"] = 1.50001
 
 
 def _within(cell):
-    cell["outputs"][0]["metadata"]["verdicts"]["numbers"]["rhs"][1] = 5.000001
+    cell["outputs"][0]["metadata"]["verdicts"][0]["numbers"]["rhs"][1] = 5.000001
 
 
 def _digits(cell):
-    data = cell["outputs"][0]["data"]
+    data = cell["outputs"][-1]["data"]  # a card comes last
     for mime in data:
         data[mime] = data[mime].replace("≈ 2", "≈ 2.001").replace("[holds]", "[consistent]")
 
@@ -280,6 +280,33 @@ def test_a_changed_source_is_refreshed_and_a_failing_notebook_left_alone(config,
     assert "failed: 01_first.ipynb" in captured.err
 
 
+def test_another_processor_leaves_the_file_as_it_is(config, first):
+    # Last digits, in records and texts; holds or consistent; markup of either.
+    def elsewhere(nb):
+        for cell in notebook.code_cells(nb)[2:5]:
+            for output in cell["outputs"]:
+                for record in notebook.card_of(output):
+                    rhs = record["numbers"]["rhs"]
+                    scale = 1 + 1e-8
+                    record["numbers"]["rhs"] = (
+                        [v * scale for v in rhs] if isinstance(rhs, list) else rhs * scale)
+                    record["status"] = "consistent"
+                    record["resolution"]["value"] += 0.5 * record["resolution"]["tolerance"]
+                data = output.get("data", {})
+                for mime, text in data.items():
+                    data[mime] = text.replace("[holds]", "[consistent]").replace("≈ 0.6", "≈ 0.59")
+
+    edit(first, elsewhere)
+    stamp.stamp(config)  # the cards that go with these records
+    before = first.read_bytes()
+    assert b"consistent" in before and b"0.59" in before
+    assert cli.main(["run", str(first)]) == 0
+    assert first.read_bytes() == before
+    edit(first, lambda nb: _record(nb, 3)["resolution"].update(value=0.6))
+    assert cli.main(["run", str(first)]) == 0
+    assert _record(notebook.read(first), 3)["resolution"]["value"] == pytest.approx(2 / 3)
+
+
 def test_a_fresh_run_stores_what_agrees_as_well(config, first):
     before = first.read_bytes()
     edit(first, lambda nb: _within(notebook.code_cells(nb)[3]))
@@ -298,7 +325,7 @@ def test_another_seed_writes_elsewhere(config, first, monkeypatch, capsys):
     made = notebook.read(config.root / "build" / "runs" / "7" / "01_first.ipynb")
     assert notebook.claims(made)[0]["numbers"]["lhs"] == pytest.approx(1.007)
     out = capsys.readouterr().out
-    assert "Lemma A    4 hold           1 refuted  1.5–3.0  00, 01" in out
+    assert "Lemma A    4 hold           1 refuted  1.3–2.5  33 % – 40 %   00, 01" in out
     assert "Lemma B    not yet covered" in out
 
 
@@ -317,13 +344,13 @@ def test_stored_outputs_stay_only_if_they_are_the_same(first):
         elif change == "data":
             shown["data"]["text/plain"] += "!"
         else:
-            shown["metadata"]["verdicts"]["numbers"]["lhs"] = 2.1
+            shown["metadata"]["verdicts"][0]["numbers"]["lhs"] = 2.1
         assert not execute.same_outputs(cells[4]["outputs"], outputs)
     assert not execute.same_outputs(cells[4]["outputs"], cells[4]["outputs"][::-1])
     # A new tolerance, with the same numbers, must be stored.
     outputs = copy.deepcopy(cells[4]["outputs"])
     shown = next(o for o in outputs if "verdicts" in o.get("metadata", {}))
-    shown["metadata"]["verdicts"]["rtol"] = 0.5
+    shown["metadata"]["verdicts"][0]["rtol"] = 0.5
     assert not execute.same_outputs(cells[4]["outputs"], outputs)
     pieces = [{"output_type": "stream", "name": "stdout", "text": t} for t in "ab"]
     assert execute._merged(pieces) == [{"output_type": "stream", "name": "stdout", "text": "ab"}]
@@ -489,6 +516,10 @@ def _output(nb, index, **changes):
     notebook.code_cells(nb)[index]["outputs"][0].update(changes)
 
 
+def _record(nb, index):
+    return nb["cells"][index]["outputs"][0]["metadata"]["verdicts"][0]
+
+
 def _set(index, **changes):
     return lambda nb: nb["cells"][index].update(changes)
 
@@ -517,7 +548,7 @@ SOFTWARE = base64.b64encode(
         (_set(2, source='open("/home/me")'), "absolute path '/home' in its source"),
         (_set(2, source=r"C:\Users\me"), "absolute path"),
         (lambda nb: _output(nb, 4, data={"text/plain": "<f at 0x7f>"}), "memory address 'at 0x7f'"),
-        (lambda nb: _output(nb, 4, metadata={}), '"≈" in an output that holds no record'),
+        (lambda nb: _output(nb, 2, metadata={}), '"≈" in an output that holds no record'),
         (lambda nb: nb["cells"][8]["metadata"].clear(), "an image without alt text"),
         (lambda nb: _output(nb, 7, data={"image/png": SOFTWARE}), "names its software"),
         (lambda nb: _output(nb, 4, data={form.WIDGET: {}}), "a widget"),
@@ -537,8 +568,22 @@ SOFTWARE = base64.b64encode(
             "Lemma A · array: 2 claims with one key",
         ),
         (
-            lambda nb: nb["cells"][3]["outputs"][0]["metadata"]["verdicts"].update(statement="Z"),
+            lambda nb: nb["cells"][3]["outputs"][0]["metadata"]["verdicts"][0].update(
+                statement="Z"),
             "Z · exact: no such statement",
+        ),
+        (
+            lambda nb: nb["cells"][3]["outputs"][0]["data"].update({"text/html": "<b>fine</b>"}),
+            "cell 3: a card is not what its records give; run: python -m verdicts stamp",
+        ),
+        (
+            lambda nb: _record(nb, 3).update(
+                resolution={"measure": "factor below", "value": 0.4, "tolerance": 0}),
+            "Lemma A · exact: half of its bound would not be noticed by it; sharpen it, or say",
+        ),
+        (
+            lambda nb: _record(nb, 3).update(coarse="why not"),
+            "Lemma A · exact: says why it is coarse, and is not",
         ),
         (
             lambda nb: [c.update(outputs=[]) for c in notebook.code_cells(nb)],
@@ -575,14 +620,15 @@ def test_the_table(config, capsys):
     assert cli.main(["table", "--check"]) == 0
     assert cli.main(["table"]) == 0
     row = (
-        r"| Lemma A | Lemma A \| is true. | 4 hold | 1 refuted | 1.5–3.0 "
+        r"| Lemma A | Lemma A \| is true. | 4 hold | 1 refuted | 1.3–2.5 | 33 % – 40 % "
         "| [00](notebooks/00_start.ipynb), [01](notebooks/01_first.ipynb) |"
     )
     assert row in capsys.readouterr().out
     readme = (config.root / "README.md").read_text(encoding="utf-8")
     assert row in readme
     assert readme.endswith("<!-- verdicts:end -->\n\nThe end.\n")
-    assert "| Lemma B | Lemma B \\| is true. | not yet covered | – | – | planned: 09 |" in readme
+    planned = "| Lemma B | Lemma B \\| is true. | not yet covered | – | – | – | planned: 09 |"
+    assert planned in readme
     zero = notebook.read(config.folder / "00_start.ipynb")["cells"][0]["source"]
     assert "[00](00_start.ipynb), [01](01_first.ipynb)" in zero
 
@@ -590,7 +636,10 @@ def test_the_table(config, capsys):
 @pytest.mark.parametrize("change, shown", [
     ({}, "1.5–2.5"),
     ({"slack": False}, "1.5"),  # the ratio of this claim means nothing
-    ({"status": "consistent"}, "1.5"),  # and of this one it is noise
+    ({"status": "consistent"}, "1.5–2.5"),
+    ({"status": "consistent", "numbers": {"lhs": 1.0, "rhs": 0.9}}, "0.90–1.5"),
+    ({"kind": "lower", "numbers": {"lhs": 3.0, "rhs": 1.0}}, "1.5–3.0"),
+    ({"kind": "tight"}, "1.5"),
 ])
 def test_which_slacks_the_table_counts(change, shown):
     def record(rhs, **change):

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 import verdicts
-from verdicts import ledger
+from verdicts import display, ledger
 from verdicts.records import neutralise
 
 
@@ -14,37 +14,49 @@ from verdicts.records import neutralise
 def published(monkeypatch):
     """A fake IPython shell; what it publishes."""
     found = []
+    hooks = []
     shell = SimpleNamespace(
         execution_count=1,
+        events=SimpleNamespace(register=lambda name, hook: hooks.append((name, hook))),
         display_pub=SimpleNamespace(publish=lambda **kwargs: found.append(kwargs)),
     )
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
     monkeypatch.setattr(ledger, "_known", None)
     monkeypatch.setattr(ledger, "_context", {"seed": 0})
     monkeypatch.setattr(ledger, "_made", {})
-    found_shell = SimpleNamespace(outputs=found, shell=shell)
-    return found_shell
+    monkeypatch.setattr(display, "_pending", [])
+
+    def end_of_cell():
+        assert [name for name, _ in hooks] == ["post_run_cell"]
+        hooks[0][1](None)
+        return found
+
+    return SimpleNamespace(outputs=found, shell=shell, end_of_cell=end_of_cell)
 
 
 def estimate(value, standard_error):
     return SimpleNamespace(value=value, standard_error=standard_error, degrees_of_freedom=9)
 
 
-def test_a_verdict_is_published_once_with_its_record(published):
-    found = verdicts.upper("S", "a < b", 1, 2)
-    assert found._ipython_display_() is None
-    (output,) = published.outputs
-    assert output["data"]["text/plain"] == found.line
-    assert output["metadata"] == {"verdicts": found.record()}
-    markup = output["data"]["text/html"]
-    assert "a &lt; b" in markup
-    assert "background" not in markup
+def test_the_verdicts_of_a_cell_are_one_card_with_their_records(published):
+    first = verdicts.upper("S", "a < b", 1, 2)
+    second = verdicts.control("S", "c", "upper", 2, 1)
+    assert first._ipython_display_() is None and published.outputs == []
+    (output,) = published.end_of_cell()
+    assert output["data"]["text/plain"] == f"{first.line}\n{second.line}"
+    assert output["metadata"] == {"verdicts": [first.record(), second.record()]}
+    assert "a &lt; b" in output["data"]["text/html"]
+    assert published.end_of_cell() == [output]  # the next cell makes none
+    published.shell.execution_count = 2
+    verdicts.upper("S", "k", 1, 2)
+    assert len(published.end_of_cell()) == 2
 
 
-def test_a_violated_claim_is_shown_before_it_raises(published):
+def test_a_violated_claim_is_shown_although_it_raises(published):
     with pytest.raises(AssertionError):
         verdicts.upper("S", "k", 2, 1)
-    assert published.outputs[0]["data"]["text/plain"].startswith("[violated] S · k (upper)")
+    (output,) = published.end_of_cell()
+    assert output["data"]["text/plain"].startswith("[violated] S · k (upper)")
 
 
 def test_a_key_is_used_once_in_a_cell_but_a_cell_may_run_again(published):
@@ -111,7 +123,6 @@ def test_the_summary_lists_what_was_claimed(published):
         ("x ≈ 1.5 ± 0.1", "x ≈ -2 ± 3"),
         ("[holds] S", "[consistent] S"),
         ("<td>[holds]</td>", "<td>[consistent]</td>"),
-        ("border-left:3px solid #0072B2;", "border-left:3px solid #56B4E9;"),
         ("lhs ≈ 0 <= rhs ≈ 1; slack ≈ 3e+17; n", "lhs ≈ -1e-17 <= rhs ≈ 1; n"),
         ("x ≈ inf", "x ≈ 3"),
         ("c (values ≈)\na     b\n----  --\n0.5   7", "c (values ≈)\na      b\n-----  --\n-1.25  7"),

@@ -9,6 +9,7 @@ tested, "≈" with a tolerance.
 from verdicts.claims import (
     control,
     identity,
+    illustration,
     lower,
     monotone,
     open_question,
@@ -17,7 +18,7 @@ from verdicts.claims import (
     tight,
     upper,
 )
-from verdicts.display import summary, table
+from verdicts.display import show_failure, summary, table
 from verdicts.ledger import Verdict, configure
 from verdicts.statistics import FAMILY_ERROR, MAX_STATISTICAL_VERDICTS, half_width
 
@@ -29,11 +30,13 @@ __all__ = [
     "control",
     "half_width",
     "identity",
+    "illustration",
     "lower",
     "monotone",
     "open_question",
     "rate",
     "shape",
+    "show_failure",
     "summary",
     "table",
     "tight",

@@ -1,9 +1,9 @@
-"""python -m verdicts run | times | table | portable | check | stamp"""
+"""python -m verdicts run | times | teeth | table | portable | check | stamp"""
 
 import argparse
 import sys
 
-from verdicts import execute, form, kernels, notebook, portable, report, stamp, times
+from verdicts import execute, form, kernels, notebook, portable, report, stamp, teeth, times
 from verdicts.config import load_config
 
 
@@ -26,6 +26,8 @@ def _parser():
     cost = commands.add_parser("times", help="what each cell costs, against what is stored")
     cost.add_argument("numbers", nargs="*", help="two digits each; default: all notebooks")
     cost.add_argument("--jobs", type=_jobs, default=kernels.cores(), help="as for run")
+    bite = commands.add_parser("teeth", help="what each claim would notice, coarsest first")
+    bite.add_argument("numbers", nargs="*", help="two digits each; default: all notebooks")
     table = commands.add_parser("table", help="print the table of verdicts")
     how = table.add_mutually_exclusive_group()
     how.add_argument("--write", action="store_true", help="write it into the table files")
@@ -74,6 +76,9 @@ def _run(options, config):
         return execute.run(config, options.paths, options.fresh, options.jobs, options.times)
     if options.command == "times":
         return times.times(config, options.numbers, options.jobs)
+    if options.command == "teeth":
+        print(teeth.teeth(config, options.numbers))
+        return 0
     if options.command == "portable":
         return portable.portable(config, options.numbers, options.processors, options.jobs)
     if options.command == "check":

@@ -5,11 +5,14 @@ statement and the notebook), ``rtol`` and ``atol`` (how far a later run may be f
 numbers), ``names`` (what the line calls lhs and rhs), ``slack=False`` (the ratio means
 nothing: neither show it nor count it in the table), ``uncompared="why"`` (the numbers differ from
 processor to processor, as those of a chaotic run or at rounding level do: a later run is compared
-with the stored one by its status alone, and the line says why).
+with the stored one by its status alone, and the line says why), ``coarse="why"`` (the form guard
+refuses a claim that would notice too little, see ``teeth``, unless it says why it cannot be
+sharper).  ``upper`` and ``lower`` take ``bound``, the name of the bound or an equation number such
+as "(5.3)": claims on one bound are judged together.
 An *estimate* is any object with ``value``, ``standard_error`` and ``degrees_of_freedom``.
 """
 
-from verdicts import comparisons, curves, display, ledger
+from verdicts import cards, comparisons, curves, display, ledger
 from verdicts.display import number
 from verdicts.outcome import Outcome
 from verdicts.quantities import Quantity, quantity
@@ -26,15 +29,25 @@ _EVALUATORS = {
 }
 
 
-def _enter(statement, key, kind, outcome, status, rtol, atol, uncompared=None, of=None):
-    claim = outcome.claim + (" is false" if of and status == "refuted" else "")
-    text = "; ".join([claim, *outcome.notes, *display.excuse(uncompared)])
+_BOUNDS = ("upper", "lower")
+
+
+def _enter(statement, key, kind, outcome, status, rtol, atol, uncompared=None, of=None,
+           bound=None, coarse=None):
+    resolution = outcome.resolution
+    text = "; ".join([
+        outcome.claim + (" is false" if status == "refuted" else ""),
+        *outcome.notes,
+        *([resolution.words] if resolution and kind != "illustration" else []),
+        *display.excuse("uncompared", uncompared),
+        *display.excuse("coarse", coarse),
+    ])
     verdict = ledger.Verdict(
         statement=statement,
         key=key,
         kind=kind,
         status=status,
-        line=display.line(statement, key, kind, status, text, of),
+        line=cards.line(statement, key, kind, status, text, of),
         numbers=outcome.numbers,
         standard_errors=outcome.standard_errors,
         statistical=outcome.statistical,
@@ -43,21 +56,31 @@ def _enter(statement, key, kind, outcome, status, rtol, atol, uncompared=None, o
         rtol=rtol,
         atol=atol,
         uncompared=uncompared,
+        bound=bound,
+        coarse=coarse,
+        resolution=resolution.record(rtol, atol) if resolution else None,
     )
     ledger.enter(verdict)
     display.show_verdict(verdict)
     if status == "violated":
-        why = "the control did not fail: " if of else ""
+        why = "the control did not fail: " if kind == "control" else ""
         errors = f", standard errors {outcome.standard_errors}" if outcome.standard_errors else ""
         raise AssertionError(f"{why}{verdict.line} [{outcome.numbers}{errors}]")
     return verdict
 
 
-def _claim(kind, statement, key, *args, rtol=1e-6, atol=1e-12, uncompared=None, **kwargs):
+def _claim(kind, statement, key, *args, rtol=1e-6, atol=1e-12, uncompared=None, bound=None,
+           coarse=None, **kwargs):
     ledger.check_names(statement, key)
+    if bound is not None:
+        if kind not in _BOUNDS:
+            raise TypeError(f"bound belongs to {' and '.join(_BOUNDS)}, not to {kind}")
+        if not isinstance(bound, str) or not bound.strip():
+            raise ValueError(f"bound must be a name or an equation number; got {bound!r}")
     outcome = _EVALUATORS[kind](*args, **kwargs)
     status = "violated" if outcome.status == "undecided" else outcome.status
-    return _enter(statement, key, kind, outcome, status, rtol, atol, uncompared)
+    return _enter(statement, key, kind, outcome, status, rtol, atol, uncompared, None, bound,
+                  coarse)
 
 
 def identity(statement, key, lhs, rhs=0, *, error=None, **common):
@@ -79,12 +102,12 @@ def tight(statement, key, lhs, rhs, *, error, **common):
 
 
 def upper(statement, key, lhs, rhs, *, error=0.0, difference=None, **common):
-    """The bound rhs is an upper bound of the truth lhs.
+    """The bound rhs is an upper bound of the truth lhs; ``bound`` says which.
 
     Rule without estimates: lhs <= rhs + error + 1e-12 * scale, for every case of an array.
     With estimates: holds if rhs - lhs exceeds its interval + error, consistent within it.
     ``difference`` is an estimate of rhs - lhs from *paired* replicates; without it standard errors
-    add up.  ``rhs`` may be infinite (vacuous).  slack = rhs / lhs.
+    add up.  ``rhs`` may be infinite (vacuous).  slack = rhs / lhs, of ``lower`` lhs / rhs.
     """
     return _claim("upper", statement, key, lhs, rhs, error=error, difference=difference, **common)
 
@@ -128,12 +151,29 @@ def control(statement, key, kind, *args, rtol=1e-6, atol=1e-12, uncompared=None,
     The remaining arguments are those of that kind.  Raises AssertionError if the claim holds, is
     merely consistent, or cannot be decided.
     """
+    outcome = _evaluate(kind, statement, key, args, kwargs)
+    status = "refuted" if outcome.status == "violated" else "violated"
+    return _enter(statement, key, "control", outcome, status, rtol, atol, uncompared, of=kind)
+
+
+def illustration(statement, key, kind, *args, rtol=1e-6, atol=1e-12, uncompared=None, **kwargs):
+    """A claim of the given kind that holds by construction: shown, and not counted as holding.
+
+    Such are Minkowski's inequality on the same rows, data processing on the same numbers, one
+    formula against itself.  The remaining arguments are those of that kind.  Raises AssertionError
+    if the claim is violated or cannot be decided: then something is wrong with the code.
+    """
+    outcome = _evaluate(kind, statement, key, args, kwargs)
+    broken = outcome.status in ("violated", "undecided")
+    status = "violated" if broken else "shown"
+    return _enter(statement, key, "illustration", outcome, status, rtol, atol, uncompared, of=kind)
+
+
+def _evaluate(kind, statement, key, args, kwargs):
     if kind not in _EVALUATORS:
         raise ValueError(f"kind must be one of {sorted(_EVALUATORS)}, not {kind!r}")
     ledger.check_names(statement, key)
-    outcome = _EVALUATORS[kind](*args, **kwargs)
-    status = "refuted" if outcome.status == "violated" else "violated"
-    return _enter(statement, key, "control", outcome, status, rtol, atol, uncompared, of=kind)
+    return _EVALUATORS[kind](*args, **kwargs)
 
 
 def open_question(statement, key, *, rtol=1e-6, atol=1e-12, **numbers):
@@ -149,6 +189,7 @@ def open_question(statement, key, *, rtol=1e-6, atol=1e-12, **numbers):
         standard_errors={
             name: q.standard_error for name, q in quantities.items() if q.standard_error
         },
+        resolution=None,
     )
     return _enter(statement, key, "open", outcome, "open", rtol, atol)
 
@@ -157,4 +198,5 @@ def _report(name, q: Quantity):
     name = name.replace("_", " ")
     if q.value.size > 1:
         return f"{name} from ≈ {number(q.value.min())} to ≈ {number(q.value.max())}"
-    return f"{name} ≈ {number(q.value)}" + (f" ± {number(q.half_width)}" if q.half_width else "")
+    error = f" ± {q.standard_error:.2g}" if q.standard_error else ""
+    return f"{name} ≈ {number(q.value)}{error}"

@@ -1,11 +1,14 @@
 """Evaluators of the kinds that compare two sides: upper, lower, tight, identity."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from verdicts.display import number
+from verdicts.display import interval, number
 from verdicts.outcome import NAMES, ROUNDING, Outcome
 from verdicts.quantities import allowance, quantity, subtract
 from verdicts.records import plain
+from verdicts.resolution import EXACT, of_bound, of_effect, of_equality
 from verdicts.symbolic import is_symbolic, vanishes, witness
 
 
@@ -35,11 +38,15 @@ def _numbers(lhs, rhs, difference=None):
 
 
 def _worst(margin, lhs, rhs):
-    """Index of the case whose margin is smallest relative to its scale, and all scales."""
+    """Index of the case whose margin is smallest relative to its scale, and all scales.
+
+    Zero beside zero says little: such a case is the last to be shown.
+    """
     scale = np.maximum(np.abs(lhs.value), np.abs(rhs.value))
     with np.errstate(all="ignore"):
         relative = np.where(np.isinf(scale), np.inf, np.divide(margin, scale))
-    relative = np.where(scale == 0, margin, relative)
+    idle = (scale <= ROUNDING * np.max(scale, where=np.isfinite(scale), initial=0)) & (margin >= 0)
+    relative = np.where(idle, np.inf, relative)
     return np.unravel_index(np.argmin(relative), relative.shape), scale
 
 
@@ -85,13 +92,19 @@ def _inequality(lhs, rhs, sign, *, error, difference, names, slack):
     if np.isinf(bound):
         notes.append("vacuous")
     elif slack and truth > 0 and bound > 0:
-        notes.append(f"slack ≈ {number(bound / truth)}")
+        notes.append(f"slack ≈ {number(bound / truth if sign > 0 else truth / bound)}")
     if statistical:
-        notes.append(f"margin ≈ {number(margin)} ± {number(half)}")
+        notes.append(f"margin ≈ {number(margin)}, {interval(margin, half)}")
     if margin.size > 1:
         notes.append(f"worst of {margin.size} cases")
     claim = f"{sides}{names[1]} ≈ {number(bound)}"
-    return Outcome(status, claim, notes, **_numbers(lhs, rhs, paired), slack=slack)
+    if status == "violated":
+        sizes = np.abs(lhs.value) + np.abs(rhs.value)
+        found = of_effect(-margin, half + error, half, gap.error_ratio, sizes, np.argmax)
+    else:
+        found = of_bound(lhs.value, rhs.value, margin, room, half, gap.error_ratio, sign)
+    return Outcome(status, claim, notes, **_numbers(lhs, rhs, paired), resolution=found,
+                   slack=slack)
 
 
 def upper(lhs, rhs, *, error=0.0, difference=None, names=NAMES, slack=True):
@@ -116,13 +129,18 @@ def tight(lhs, rhs, *, error, names=NAMES, slack=True):
     left, right = _at(lhs.value, index, shape), _at(rhs.value, index, shape)
     notes = [f"error ≈ {number(_at(error, index, shape))}"]
     if statistical:
-        notes.append(f"difference ≈ {number(gap.value)} ± {number(half)}")
+        notes.append(f"difference ≈ {number(gap.value)}, {interval(gap.value, half)}")
     else:
         notes.append(f"distance ≈ {number(distance[index])}")
     if distance.size > 1:
         notes.append(f"worst of {distance.size} cases")
     claim = f"{names[0]} ≈ {number(left)} equals {names[1]} ≈ {number(right)}"
-    return Outcome(status, claim, notes, **_numbers(lhs, rhs))
+    if status == "violated":
+        sizes = np.abs(lhs.value) + np.abs(rhs.value)
+        found = of_effect(distance, room, half, gap.error_ratio, sizes, np.argmax)
+    else:
+        found = of_equality(lhs.value, rhs.value, room, half, gap.error_ratio)
+    return Outcome(status, claim, notes, **_numbers(lhs, rhs), resolution=found)
 
 
 def identity(lhs, rhs=0, *, error=None, names=NAMES, slack=True):
@@ -134,6 +152,9 @@ def identity(lhs, rhs=0, *, error=None, names=NAMES, slack=True):
     if error is None:
         size = np.maximum(np.abs(left.value), np.abs(right.value))
         error = ROUNDING * np.maximum(1.0, size)
+        found = tight(lhs, rhs, error=error, names=names)
+        # Rounding is no yardstick for how false a false identity is.
+        return replace(found, resolution=EXACT) if found.status == "violated" else found
     return tight(lhs, rhs, error=error, names=names)
 
 

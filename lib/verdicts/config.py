@@ -19,6 +19,8 @@ class Config:
     context: str = ""  # "module:function" giving seed, profile, device
     stored_context: dict = field(default_factory=dict)
     table_files: tuple = ()
+    legend: str = ""  # where, in the notebooks' folder, the words of verdicts are explained
+    coarse: str = ""  # the file of claims that may still notice too little, a line each
     times: str = ""  # the file with what each cell costs
     sources: tuple = ("lib",)  # folders of the code and data that the notebooks use
 
@@ -48,6 +50,11 @@ class Config:
         if len(found) != 1:
             raise LookupError(f"{len(found)} notebooks with number {number} instead of one")
         return found[0]
+
+    def legend_link(self):
+        """The address of the legend of verdicts; empty where there is none."""
+        base = f"{self.repository}/blob/{self.branch}/{self.notebooks}"
+        return f"{base}/{self.legend}" if self.legend else ""
 
     def registry(self):
         """The statements, in order; empty where the collection names none."""

@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from verdicts.display import number
+from verdicts.display import interval, number
 from verdicts.outcome import NAMES, ROUNDING, Outcome
 from verdicts.quantities import allowance, array, quantity, scalar
 from verdicts.records import plain
+from verdicts.resolution import Resolution, of_effect
 from verdicts.statistics import half_width
 
 
@@ -21,11 +22,17 @@ def rate(slope, predicted, *, tolerance, names=("slope", "predicted"), slack=Tru
         status = "holds"
     else:
         status = "consistent" if distance <= tolerance + half else "violated"
-    found = f"{names[0]} ≈ {number(q.value)}" + (f" ± {number(half)}" if half else "")
+    found = f"{names[0]} ≈ {number(q.value)}"
+    notes = [interval(float(q.value), half)] if half else []
     claim = f"{found} within {number(tolerance)} of {names[1]} ≈ {number(target)}"
     numbers = {"slope": float(q.value), "predicted": target, "tolerance": tolerance}
     errors = {"slope": q.standard_error} if q.standard_error else {}
-    return Outcome(status, claim, [], numbers, errors)
+    if status == "violated":
+        sizes = abs(numbers["slope"]) + abs(target)
+        noticed = of_effect(distance, tolerance + half, half, q.error_ratio, sizes)
+    else:
+        noticed = Resolution("exponent", tolerance + half, q.error_ratio, half + tolerance)
+    return Outcome(status, claim, notes, numbers, errors, noticed)
 
 
 def _curves(curves, points):
@@ -40,7 +47,7 @@ def _curves(curves, points):
 
 
 def _rises(values, pairs, error):
-    """Mean, SE and half width of the paired differences value[b] - value[a], and the status.
+    """Mean, SE and half width of the paired differences value[b] - value[a], status, resolution.
 
     holds if all of them are significantly positive, violated if one is significantly negative;
     undecided otherwise, which fails as a claim and as a control: both must find something.
@@ -57,7 +64,11 @@ def _rises(values, pairs, error):
         halves = np.array([half_width(e, replicates - 1, len(pairs)) for e in errors])
     room = halves + error + ROUNDING * np.abs(values).max()
     status = "holds" if (mean > room).all() else "undecided"
-    return mean, errors, halves, "violated" if (mean < -room).any() else status
+    status = "violated" if (mean < -room).any() else status
+    effect, sharpest = (-mean, np.argmax) if status == "violated" else (mean, np.argmin)
+    ratio = np.divide(halves, errors, out=np.zeros_like(halves), where=errors > 0)
+    found = of_effect(effect, halves + error, halves, ratio, np.abs(mean), sharpest)
+    return mean, errors, halves, status, found
 
 
 def _curve_numbers(values, mean, errors):
@@ -66,9 +77,10 @@ def _curve_numbers(values, mean, errors):
     return numbers, {} if values.ndim == 1 else {"differences": plain(errors)}
 
 
-def _worst_rise(mean, halves, statistical):
+def _worst_rise(mean, halves, statistical, comparisons):
     i = int(np.argmin(mean - halves))
-    return f"≈ {number(mean[i])}" + (f" ± {number(halves[i])}" if statistical else "")
+    between = f", {interval(mean[i], halves[i], comparisons)}" if statistical else ""
+    return f"≈ {number(mean[i])}{between}"
 
 
 def shape(curves, *, minimum, x=None, present=True, error=0.0, names=NAMES, slack=True):
@@ -82,7 +94,7 @@ def shape(curves, *, minimum, x=None, present=True, error=0.0, names=NAMES, slac
     if not present and minimum not in (0, n - 1):
         raise ValueError(f"minimum must be an end, 0 or {n - 1}, where present=False")
     others = (0, n - 1) if present else [i for i in range(n) if i != minimum]
-    mean, errors, halves, status = _rises(values, [(minimum, i) for i in others], error)
+    mean, errors, halves, status, found = _rises(values, [(minimum, i) for i in others], error)
     where = f"index {minimum} of {n} points"
     numbers, standard_errors = _curve_numbers(values, mean, errors)
     if x is not None:
@@ -95,13 +107,13 @@ def shape(curves, *, minimum, x=None, present=True, error=0.0, names=NAMES, slac
     if present:
         claim = f"interior minimum at {where}"
         notes = [
-            f"{side} rise {_worst_rise(mean[i : i + 1], halves[i : i + 1], statistical)}"
+            f"{side} rise {_worst_rise(mean[i : i + 1], halves[i : i + 1], statistical, 2)}"
             for i, side in enumerate(("left", "right"))
         ]
     else:
         claim = f"no interior minimum, smallest at {where}"
-        notes = [f"smallest rise {_worst_rise(mean, halves, statistical)}"]
-    return Outcome(status, claim, notes, numbers, standard_errors)
+        notes = [f"smallest rise {_worst_rise(mean, halves, statistical, len(mean))}"]
+    return Outcome(status, claim, notes, numbers, standard_errors, found)
 
 
 def monotone(curves, *, direction, error=0.0, names=NAMES, slack=True):
@@ -110,7 +122,7 @@ def monotone(curves, *, direction, error=0.0, names=NAMES, slack=True):
     values = _curves(curves, 2)
     n = values.shape[-1]
     steps = [(i, i + 1) if direction == "increasing" else (i + 1, i) for i in range(n - 1)]
-    mean, errors, halves, status = _rises(values, steps, error)
-    note = f"smallest step {_worst_rise(mean, halves, values.ndim == 2)}"
+    mean, errors, halves, status, found = _rises(values, steps, error)
+    note = f"smallest step {_worst_rise(mean, halves, values.ndim == 2, len(mean))}"
     claim = f"{direction} over {n} points"
-    return Outcome(status, claim, [note], *_curve_numbers(values, mean, errors))
+    return Outcome(status, claim, [note], *_curve_numbers(values, mean, errors), found)

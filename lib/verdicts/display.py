@@ -6,18 +6,12 @@ import sys
 import numpy as np
 
 from verdicts import ledger
+from verdicts.cards import WORDS, card, kind_words, line
+from verdicts.config import find_config
 from verdicts.quantities import is_estimate, quantity
 from verdicts.records import TABLE_MARK, floats, plain
+from verdicts.statistics import level
 
-# Okabe-Ito colours; the status word stands in the text as well.
-COLOURS = {
-    "holds": "#0072B2",
-    "consistent": "#56B4E9",
-    "refuted": "#009E73",
-    "open": "#999999",
-    "violated": "#D55E00",
-}
-_WORDS = {"refuted": "refuted, as it must be"}
 _CELL = 'style="text-align:left;padding:0.15em 0.8em"'
 
 
@@ -26,44 +20,77 @@ def number(value):
     return f"{float(value) + 0.0:.4g}"
 
 
-def kind_words(kind, of):
-    """The kind of a claim; of a control, which kind it controls."""
-    return f"control of {of}" if of else kind
+def interval(value, half, comparisons=1):
+    """The interval around a value as [low, high], with its level."""
+    ends = f"[≈ {number(value - half)}, ≈ {number(value + half)}]"
+    return f"{level(comparisons)} interval {ends}"
 
 
-def line(statement, key, kind, status, text, of=None):
-    """`[holds] Theorem 3 · circle (upper): root gap ≈ 0.1158 <= eps_stab ≈ 0.1557; …`"""
-    words = _WORDS.get(status, status)
-    return f"[{words}] {statement} · {key} ({kind_words(kind, of)}): {text}"
+_EXCUSES = {"uncompared": "numbers not compared", "coarse": "coarse"}
 
 
-def excuse(uncompared):
-    """The note, if any, that only the status of a verdict is compared; ValueError unless it says
-    why in words."""
-    if uncompared is None:
+def excuse(name, why):
+    """The note, if any, that says why a verdict is compared, or notices, less than others;
+    ValueError unless it does so in words."""
+    if why is None:
         return []
-    if not isinstance(uncompared, str) or not uncompared.strip():
-        raise ValueError(f"uncompared must say why, in words; got {uncompared!r}")
-    return [f"numbers not compared: {uncompared}"]
+    if not isinstance(why, str) or not why.strip():
+        raise ValueError(f"{name} must say why, in words; got {why!r}")
+    return [f"{_EXCUSES[name]}: {why}"]
 
 
-def publish(text, markup, record=None):
-    """Publish one display in the running IPython shell; do nothing where there is none."""
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+def _shell():
+    return sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+
+
+def publish(text, markup, record=None, example=False):
+    """Publish one display in the running IPython shell; do nothing where there is none.
+
+    An ``example`` is no claim, and says so to the form guard.
+    """
+    shell = _shell()
     if shell is not None:
         metadata = {} if record is None else {"verdicts": record}
+        metadata |= {"verdicts_example": True} if example else {}
         shell.display_pub.publish(data={"text/plain": text, "text/html": markup}, metadata=metadata)
 
 
+_pending = []  # verdicts of the running cell, in order
+
+
 def show_verdict(verdict):
-    """Publish the line of a verdict, with its record."""
-    status, rest = verdict.line.split("] ", 1)
-    # Neither background nor text colour: the page is light or dark.
-    markup = (
-        f'<div style="border-left:3px solid {COLOURS[verdict.status]};padding:0.1em 0.6em;'
-        f'overflow-wrap:anywhere"><b>{html.escape(status)}]</b> {html.escape(rest)}</div>'
-    )
-    publish(verdict.line, markup, verdict.record())
+    """Show the verdict with the others of its cell, when the cell has run: one card."""
+    shell = _shell()
+    if shell is None:
+        return
+    if not hasattr(shell, "_verdicts_show_cards"):
+        shell._verdicts_show_cards = flush
+        shell.events.register("post_run_cell", flush)
+    _pending.append(verdict)
+
+
+def flush(*_):
+    """Publish the card of the verdicts that are waiting, with their records."""
+    shown = _pending[:]
+    _pending.clear()
+    if shown:
+        publish_card([v.record() for v in shown], [v.line for v in shown])
+
+
+def publish_card(records, lines):
+    """Publish one card: its lines as plain text, its markup, its records as metadata."""
+    config = find_config()
+    legend = config.legend_link() if config else ""
+    publish("\n".join(lines), card(records, lines, legend), records)
+
+
+def show_failure():
+    """Display what a card looks like when its claim is false; an example, no claim is made."""
+    record = {"statement": "Example", "key": "half of a bound", "kind": "upper",
+              "status": "violated", "numbers": {"lhs": 1.0, "rhs": 0.75}}
+    words = "truth ≈ 1 <= bound ≈ 0.75; slack ≈ 0.75; effect ≈ 12 half widths"
+    text = line(*(record[k] for k in ("statement", "key", "kind", "status")), words)
+    publish(text, card([record], [text]), example=True)
 
 
 def _aligned(header, rows):
@@ -136,10 +163,13 @@ def table(columns, rows, *, caption, rtol=1e-6, atol=1e-12):
     publish(f"{title}\n{_aligned(columns, texts)}", _html_table(columns, texts, title), record)
 
 
-def slack_of(numbers):
-    """The ratios rhs / lhs of a record's cases, where truth is positive and bound finite."""
+def slack_of(record):
+    """Bound / truth, for lower bounds truth / bound, of a record's cases: at least one where the
+    bound holds.  Where both are positive and finite."""
+    numbers = record["numbers"]
     pairs = zip(floats(numbers.get("lhs", [])), floats(numbers.get("rhs", [])), strict=False)
-    return [r / t for t, r in pairs if t > 0 and 0 < r < float("inf")]
+    ratios = [r / t for t, r in pairs if t > 0 and 0 < r < float("inf")]
+    return [1 / ratio for ratio in ratios] if record["kind"] == "lower" else ratios
 
 
 def summary():
@@ -150,7 +180,7 @@ def summary():
             v.statement,
             v.key,
             kind_words(v.kind, v.of),
-            f"[{_WORDS.get(v.status, v.status)}]",
+            f"[{WORDS.get(v.status, v.status)}]",
         ]
         for v in ledger.made()
     ]

@@ -65,8 +65,14 @@ def _same_output(a, b):
             return False
     if neutralise(a.get("text", "")) != neutralise(b.get("text", "")):
         return False
-    x, y = a.get("data", {}), b.get("data", {})
+    x, y = (_compared(output) for output in (a, b))
     return x.keys() == y.keys() and all(_same_data(mime, x[mime], y[mime]) for mime in x)
+
+
+def _compared(output):
+    """Its data but the markup of a card, which the form guard compares with its records."""
+    skipped = ("text/html",) if notebook.card_of(output) else ()
+    return {m: v for m, v in output.get("data", {}).items() if m not in skipped}
 
 
 def _same_data(mime, x, y):
@@ -77,7 +83,8 @@ def _same_data(mime, x, y):
 
 def _settings(record):
     """What of a record does not come from a computation: names, tolerances, context."""
-    return {k: v for k, v in record.items() if k not in ("numbers", "standard_errors", "status")}
+    computed = ("numbers", "standard_errors", "status", "resolution")
+    return {k: v for k, v in record.items() if k not in computed}
 
 
 def same_outputs(stored, new):

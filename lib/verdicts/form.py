@@ -3,7 +3,8 @@
 import re
 from collections import Counter
 
-from verdicts import images, notebook, stamp
+from verdicts import images, notebook, stamp, teeth
+from verdicts.cards import card
 from verdicts.config import numbered
 from verdicts.records import name_of, records_of
 
@@ -30,10 +31,12 @@ def check_notebook(path, config):
         *_file(path, nb),
         *_generated(path, nb, config),
         *_claims(nb, config),
+        *teeth.complaints(path, notebook.claims(nb), teeth.exceptions(config)),
     ]
     for i, cell in enumerate(nb["cells"]):
         check = _code if cell["cell_type"] == "code" else _markdown
         messages += [f"cell {i}: {m}" for m in [*_cell(cell), *check(cell, path)]]
+        messages += [f"cell {i}: {m}" for m in _cards(cell, config)]
     return messages
 
 
@@ -125,6 +128,15 @@ def _code(cell, path):
         yield from _output(cell, output)
 
 
+def _cards(cell, config):
+    for output in cell.get("outputs", []):
+        data, records = output.get("data", {}), notebook.card_of(output)
+        if records and data.get("text/html") != card(
+            records, data.get("text/plain", "").split("\n"), config.legend_link()
+        ):
+            yield "a card is not what its records give; run: python -m verdicts stamp"
+
+
 def _output(cell, output):
     kind, data = output["output_type"], output.get("data", {})
     if kind == "stream" and output["name"] == "stderr":
@@ -137,7 +149,8 @@ def _output(cell, output):
     texts += [v for m, v in data.items() if isinstance(v, str) and not m.startswith("image/")]
     for text in texts:
         yield from _places(text, "output")
-    if any("≈" in t for t in texts) and not records_of([output]):
+    example = output.get("metadata", {}).get("verdicts_example")
+    if any("≈" in t for t in texts) and not records_of([output]) and not example:
         yield '"≈" in an output that holds no record: nothing would compare the number'
     if any(m.startswith("image/") for m in data):
         alt = cell["metadata"].get("mystnb", {}).get("image", {}).get("alt", "")

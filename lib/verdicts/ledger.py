@@ -42,11 +42,14 @@ class Verdict:
     numbers: dict
     standard_errors: dict = field(default_factory=dict)
     statistical: bool = False
-    of: str | None = None  # the kind of the false claim, for a control
+    of: str | None = None  # the kind of a control's false claim, or of an illustration
     slack: bool = True  # whether rhs / lhs belongs in the table
     rtol: float = 1e-6
     atol: float = 1e-12
     uncompared: str | None = None  # why only the status is compared, not the numbers
+    bound: str | None = None  # which bound an inequality tests
+    coarse: str | None = None  # why it notices so little
+    resolution: dict | None = None  # the smallest change that it would have refuted
 
     def record(self):
         """What is stored in the output's metadata; JSON can hold it."""
@@ -62,7 +65,8 @@ class Verdict:
             "statistical": self.statistical,
             "context": context(),
         }
-        extra = {"of": self.of, "uncompared": self.uncompared}
+        extra = {name: getattr(self, name)
+                 for name in ("of", "uncompared", "bound", "coarse", "resolution")}
         slack = {} if self.slack else {"slack": False}
         return record | {k: v for k, v in extra.items() if v} | slack
 

@@ -61,6 +61,12 @@ def tags(cell):
     return cell["metadata"].get("tags", [])
 
 
+def card_of(output):
+    """The records of an output that is a card; empty for any other."""
+    found = output.get("metadata", {}).get("verdicts")
+    return found if isinstance(found, list) else []
+
+
 def records(nb):
     """All its records, in order."""
     return [r for cell in code_cells(nb) for r in records_of(cell["outputs"])]

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from verdicts.resolution import EXACT, Resolution
+
 ROUNDING = 1e-12  # relative rounding error granted to every deterministic comparison
 NAMES = ("lhs", "rhs")
 
@@ -13,6 +15,7 @@ class Outcome:
     """The claim in words, notes on it, the numbers behind it, and whether it holds.
 
     status: holds, consistent, violated; or undecided, which fails as a claim and as a control.
+    resolution: the smallest change that the claim would have refuted; None for an open question.
     slack: whether the ratio of bound and truth means something and belongs in the table.
     """
 
@@ -21,6 +24,7 @@ class Outcome:
     notes: list = field(default_factory=list)
     numbers: dict = field(default_factory=dict)
     standard_errors: dict = field(default_factory=dict)
+    resolution: Resolution | None = EXACT
     slack: bool = True
 
     @property

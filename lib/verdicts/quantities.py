@@ -20,6 +20,11 @@ class Quantity:
     def half_width(self):
         return half_width(self.standard_error, self.degrees_of_freedom)
 
+    @property
+    def error_ratio(self):
+        """Half width over standard error; 0 without an error."""
+        return self.half_width / self.standard_error if self.standard_error else 0.0
+
 
 def is_estimate(x):
     """Whether x has a value, a standard error and degrees of freedom."""

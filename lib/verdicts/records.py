@@ -49,8 +49,8 @@ def floats(stored):
 
 def records_of(outputs):
     """The records in the metadata of a cell's outputs, in order."""
-    found = (o.get("metadata", {}).get("verdicts") for o in outputs)
-    return [r for r in found if r is not None]
+    found = (o.get("metadata", {}).get("verdicts", []) for o in outputs)
+    return [r for x in found for r in (x if isinstance(x, list) else [x])]
 
 
 def name_of(record):
@@ -75,9 +75,8 @@ def largest_deviation(stored, new):
     """
     if _mismatch(stored, new):
         return math.inf
-    pairs = _pairs(stored, new)
-    tolerance = stored.get("rtol", 0.0), stored.get("atol", 0.0)
-    shares = (deviation(p, q, *tolerance) for _, x, y in pairs for p, q in zip(x, y, strict=True))
+    shares = (deviation(p, q, rtol, atol) for _, x, y, rtol, atol in _pairs(stored, new)
+              for p, q in zip(x, y, strict=True))
     return max(shares, default=0.0)
 
 
@@ -93,10 +92,13 @@ def disagreements(stored, new):
     return [m for a, b in zip(stored, new, strict=True) for m in _differences(a, b)]
 
 
+_NAMES = ("table", "statement", "key", "kind", "of", "slack", "uncompared", "bound", "coarse")
+
+
 def _mismatch(a, b):
     """What differs besides numbers, as messages."""
     name = name_of(a)
-    for field in ("table", "statement", "key", "kind", "of", "slack", "uncompared"):
+    for field in _NAMES:
         if a.get(field) != b.get(field):
             return [f"{name}: {field} was {a.get(field)!r}, is {b.get(field)!r}"]
     free = {"holds", "consistent"}
@@ -115,6 +117,9 @@ def _mismatch(a, b):
             if len(x) != len(y):
                 label = _label(group, field)
                 messages.append(f"{name}: {label} had {len(x)} values, has {len(y)}")
+    old, now = (r.get("resolution", {}).get("measure") for r in (a, b))
+    if old != now:
+        messages.append(f"{name}: resolution was {old!r}, is {now!r}")
     return messages
 
 
@@ -123,19 +128,24 @@ def _label(group, field):
 
 
 def _pairs(a, b):
-    """(label, stored values, new values) of all that is compared in two records that match."""
+    """(label, stored values, new values, rtol, atol) of all that is compared in two records that
+    match."""
     if a.get("uncompared"):
         return
+    tolerance = a.get("rtol", 0.0), a.get("atol", 0.0)
     for group in ("numbers", "standard_errors"):
         for field, old in a.get(group, {}).items():
-            yield _label(group, field), floats(old), floats(b[group][field])
+            yield _label(group, field), floats(old), floats(b[group][field]), *tolerance
+    found = a.get("resolution", {})
+    if "value" in found:  # a function of the numbers, so known as they are
+        new = b["resolution"]["value"]
+        yield "resolution", [found["value"]], [new], 0.0, found["tolerance"]
 
 
 def _differences(a, b):
     if messages := _mismatch(a, b):
         return messages
-    rtol, atol = a.get("rtol", 0.0), a.get("atol", 0.0)
-    for label, x, y in _pairs(a, b):
+    for label, x, y, rtol, atol in _pairs(a, b):
         bad = [(p, q) for p, q in zip(x, y, strict=True) if deviation(p, q, rtol, atol) > 1]
         if bad:
             p, q = max(bad, key=lambda pair: abs(pair[0] - pair[1]))

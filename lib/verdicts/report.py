@@ -9,10 +9,12 @@ from verdicts import notebook
 from verdicts.config import numbered
 from verdicts.display import slack_of
 from verdicts.records import name_of
+from verdicts.resolution import change
 from verdicts.statistics import MAX_STATISTICAL_VERDICTS
 
 START, END = "<!-- verdicts:start -->", "<!-- verdicts:end -->"
-HEADER = ["Statement", "In one sentence", "Verdict", "Controls", "Slack", "Notebook"]
+HEADER = ["Statement", "In one sentence", "Verdict", "Controls", "Slack", "Would notice",
+          "Notebook"]
 
 
 @dataclass(frozen=True)
@@ -62,22 +64,37 @@ def _two_digits(x):
 
 
 def _slack(entry):
-    """The range of bound / truth over upper bounds that hold; "consistent" ones are noise."""
-    uppers = [
-        r["numbers"]
+    """The range of the slack over all inequalities; below one where noise covers it."""
+    slacks = [
+        s
         for _, r in entry.claims
-        if r["kind"] == "upper" and r["status"] == "holds" and r.get("slack", True)
+        if r["kind"] in ("upper", "lower") and r.get("slack", True)
+        for s in slack_of(r)
     ]
-    slacks = [s for numbers in uppers for s in slack_of(numbers)]
     if not slacks:
         return "–"
     ends = list(dict.fromkeys(_two_digits(s) for s in (min(slacks), max(slacks))))
     return "–".join(ends)
 
 
+def _noticed(entry):
+    """The smallest relative change that its sharpest and its coarsest claim would have noticed."""
+    shown = [r for _, r in entry.claims if r["kind"] not in ("control", "illustration")]
+    found = [c for r in shown if (c := change(r)) is not None]
+    if not found:
+        return "–"
+    ends = list(dict.fromkeys(percent(c) for c in (min(found), max(found))))
+    return " – ".join(ends)
+
+
+def percent(c):
+    """A relative change in words."""
+    return "exact" if c == 0 else f"{float(f'{100 * c:.2g}'):g} %"
+
+
 def cells(entry, link):
     """The row of a statement, in the order of HEADER; ``link`` renders a notebook's path."""
-    shown = [r for _, r in entry.claims if r["kind"] != "control"]
+    shown = [r for _, r in entry.claims if r["kind"] not in ("control", "illustration")]
     controls = [r for _, r in entry.claims if r["kind"] == "control"]
     shown.sort(key=lambda r: ("holds", "consistent", "open").index(r["status"]))
     words = {"holds": "holds" if sum(r["status"] == "holds" for r in shown) == 1 else "hold"}
@@ -88,6 +105,7 @@ def cells(entry, link):
         _counts(shown, words) if entry.claims else "not yet covered",
         _counts(controls, {}),
         _slack(entry),
+        _noticed(entry),
         ", ".join(link(p) for _, p in places) or _planned(entry.statement.notebooks),
     ]
 
@@ -110,7 +128,22 @@ def markdown(config, beside=None):
         target = os.path.relpath(config.folder / path.name, start)
         return f"[{path.name[:2]}]({Path(target).as_posix()})"
 
-    return markdown_table(HEADER, [cells(e, link) for e in entries(config, stored_claims(config))])
+    claims = stored_claims(config)
+    table = markdown_table(HEADER, [cells(e, link) for e in entries(config, claims)])
+    return f"{table}\n\n{counts([r for _, r in claims])}"
+
+
+def counts(claims):
+    """How many verdicts there are, and which of them the family error covers."""
+    statistical = [r for r in claims if r["statistical"]]
+    effects = [r["resolution"]["value"] for r in statistical
+               if r.get("resolution", {}).get("measure") == "half widths"]
+    text = (f"{len(claims)} verdicts. {len(statistical)} of them rest on replicates and have "
+            "intervals: these the family error covers.")
+    if effects:
+        text += (f" {len(effects)} must find an effect in noise; the smallest is "
+                 f"{min(effects):.2g} half widths.")
+    return text
 
 
 def terminal(config, folder=None):
@@ -187,7 +220,7 @@ def missing(config):
         where = ", ".join(p.name for p in entry.paths)
         kinds = entry.kinds()
         for needed, found, word in (
-            (entry.statement.needs_verdict, kinds - {"control", "open"}, "verdict"),
+            (entry.statement.needs_verdict, kinds - {"control", "illustration", "open"}, "verdict"),
             (entry.statement.needs_control, "control" in kinds, "control"),
         ):
             if entry.paths and needed and not found:

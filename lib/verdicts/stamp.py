@@ -4,6 +4,7 @@ import re
 from functools import lru_cache
 
 from verdicts import notebook
+from verdicts.cards import card
 
 _BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 _NAVIGATION = re.compile(r"(\[← .*|\[Notation\]\(.*|\[[^\]]* →\]\(\S*\))$")
@@ -90,8 +91,17 @@ def first_cell(config, path, source):
     return "\n\n".join(p for p in parts if p)
 
 
+def _stamp_cards(nb, config):
+    for cell in notebook.code_cells(nb):
+        for output in cell["outputs"]:
+            if records := notebook.card_of(output):
+                lines = output["data"]["text/plain"].split("\n")
+                output["data"]["text/html"] = card(records, lines, config.legend_link())
+
+
 def _stamp_notebook(config, path, old):
     nb = notebook.read(path)
+    _stamp_cards(nb, config)
     cells = nb["cells"]
     for cell in cells:
         if cell["cell_type"] == "markdown" and old:
@@ -109,7 +119,7 @@ def _readdress(text, old, new):
 
 
 def stamp(config):
-    """Write the generated parts of all notebooks and the address in the text files.
+    """Write the generated parts of all notebooks, cards too, and the address in the text files.
 
     The old address is the one in CITATION.cff; wherever README.md, CONTRIBUTING.md or a notebook's
     text has it, it is replaced.  Returns the files that changed.  Doing it twice changes nothing.

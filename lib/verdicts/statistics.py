@@ -2,7 +2,9 @@
 
 import math
 
-# The whole collection may raise a false alarm less than once in 1 / FAMILY_ERROR seeds.
+# All verdicts that rest on replicates may together call something true false less than once in
+# 1 / FAMILY_ERROR seeds, as far as t-intervals keep their level.  How rarely an effect is missed is
+# another matter: each such verdict says how many half widths its effect has.
 FAMILY_ERROR = 1e-4
 # Bonferroni over this many statistical verdicts; a test keeps the collection below it.
 MAX_STATISTICAL_VERDICTS = 500
@@ -22,6 +24,15 @@ def half_width(standard_error, degrees_of_freedom, comparisons=1):
     return upper_quantile(VERDICT_ERROR / comparisons / 2, degrees_of_freedom) * float(
         standard_error
     )
+
+
+def level(comparisons=1):
+    """The level of the intervals in words, such as "99.99998 %"."""
+    # Two digits of what is missing, rounded down: the interval has at least this level.
+    missing = 100 * VERDICT_ERROR / comparisons
+    digits = 1 - math.floor(math.log10(missing))
+    shown = math.floor((100 - missing) * 10**digits) / 10**digits
+    return f"{shown:.{digits}f}".rstrip("0") + " %"
 
 
 def upper_quantile(probability, degrees_of_freedom):

@@ -1,0 +1,151 @@
+"""A card: the verdicts of one cell as one output.  It leads with a sentence and opens to the lines.
+
+The markup is a function of the stored records and lines alone, so that the form guard can compare
+it and ``stamp`` can write it anew without running anything.  It must read well without any style,
+and where ``<details>`` does not fold: some viewers strip both.
+"""
+
+import html
+import re
+from collections import Counter
+
+from verdicts.records import floats
+from verdicts.resolution import change
+
+# Okabe-Ito colours; the status word stands in the text as well.
+COLOURS = {
+    "holds": "#0072B2",
+    "consistent": "#56B4E9",
+    "refuted": "#009E73",
+    "open": "#999999",
+    "shown": "#999999",
+    "violated": "#D55E00",
+}
+WORDS = {"refuted": "refuted, as it must be", "shown": "by construction"}
+_COUNTS = {  # one, several
+    "violated": ("violated", "violated"),
+    "holds": ("more holds", "more hold"),
+    "consistent": ("consistent", "consistent"),
+    "open": ("open", "open"),
+    "shown": ("by construction", "by construction"),
+}
+# What a headline had best show, for lack of anything better the last.
+_INFORMATIVE = ("upper", "lower", "tight", "rate", "shape", "monotone", "for_all", "identity")
+_SIDES = re.compile(r"\b(?:lhs|rhs) ≈ ")
+_SIGNS = {"<=": "≤", ">=": "≥"}
+_GREEK = {
+    "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "eps": "ε", "epsilon": "ε", "eta": "η",
+    "theta": "θ", "kappa": "κ", "lambda": "λ", "mu": "μ", "xi": "ξ", "pi": "π", "rho": "ρ",
+    "sigma": "σ", "tau": "τ", "phi": "φ", "chi": "χ", "upsilon": "υ", "omega": "ω",
+}
+_NAME = re.compile(
+    r"(?<![A-Za-z0-9_&])([A-Za-z]+)(?:_([A-Za-z0-9]{1,5}))?(?:\^([0-9]+|[a-z]))?(?![A-Za-z0-9_^;])"
+)
+
+
+def kind_words(kind, of):
+    """The kind of a claim; of a control or an illustration, which kind it controls or shows."""
+    return f"{kind} of {of}" if of else kind
+
+
+def line(statement, key, kind, status, text, of=None):
+    """`[holds] Theorem 3 · circle (upper): root gap ≈ 0.1158 <= eps_stab ≈ 0.1557; …`"""
+    words = WORDS.get(status, status)
+    return f"[{words}] {statement} · {key} ({kind_words(kind, of)}): {text}"
+
+
+def pretty(text):
+    """A line's text as markup: ≤ for <=, Greek letters for their names, and what follows _ or ^
+    lowered or raised: eps_stab^2 becomes ε<sub>stab</sub><sup>2</sup>."""
+    text = html.escape(" ".join(_SIGNS.get(word, word) for word in text.split(" ")), quote=False)
+    return _NAME.sub(_written, text)
+
+
+def _written(match):
+    base, lowered, raised = match.groups()
+    if lowered and base not in _GREEK and len(base) > 4:  # a name of a program
+        return match[0]
+    base, lowered = (_GREEK.get(name, name) for name in (base, lowered))
+    return (
+        base
+        + (f"<sub>{lowered}</sub>" if lowered else "")
+        + (f"<sup>{raised}</sup>" if raised else "")
+    )
+
+
+def _interesting(record):
+    """Sorting key: sharp claims with numbers first; no side that is zero."""
+    kind = record["kind"]
+    rank = _INFORMATIVE.index(kind) if kind in _INFORMATIVE else len(_INFORMATIVE)
+    numbers = record.get("numbers", {})
+    idle = "lhs" in numbers and not any(floats(numbers["lhs"]) + floats(numbers["rhs"]))
+    noticed = change(record) if kind in ("upper", "lower", "tight") else None
+    return (
+        ("violated", "holds", "consistent", "refuted", "open", "shown").index(record["status"]),
+        min(max(rank - 5, 0), 3),  # the first six are told apart by what they notice
+        idle,
+        0.5 if noticed is None else noticed,
+    )
+
+
+def _text(record, written):
+    """The text of a line behind its status, statement, key and kind."""
+    prefix = line(*(record[k] for k in ("statement", "key", "kind", "status")), "",
+                  record.get("of"))
+    return written.removeprefix(prefix).strip() if written.startswith(prefix[:3]) else written
+
+
+def _sentence(record, written):
+    claim, *notes = _text(record, written).split("; ")
+    if claim.startswith("difference = 0"):
+        claim = "both sides are one formula (sympy)"
+    sharp = record["kind"] == "identity"  # rounding: not worth a sentence
+    noticed = [n for n in notes if n.startswith(("would notice", "effect")) and not sharp]
+    words = ", ".join([_SIDES.sub("≈ ", claim), *noticed[:1]])
+    return f"{html.escape(record['statement'])}, {pretty(record['key'])}: {pretty(words)}"
+
+
+def _rest(records, more):
+    """What else the cell claims, in counts; a control that is alone by name, unless there is
+    ``more`` of them."""
+    counts = Counter(r["status"] for r in records)
+    parts = [f"{counts[s]} {words[counts[s] > 1]}" for s, words in _COUNTS.items() if counts[s]]
+    controls = [r["key"] for r in records if r["status"] == "refuted"]
+    if controls and more:
+        parts.append(f"{len(controls)} more")
+    elif len(controls) == 1:
+        parts.append(f"1 control refuted, as it must be: {pretty(controls[0])}")
+    elif controls:
+        parts.append(f"{len(controls)} controls refuted, as they must be")
+    return ", ".join(parts)
+
+
+def card(records, lines, legend=""):
+    """The markup of the records of one cell and their lines; ``legend`` is the address of the
+    legend of verdicts."""
+    first = min(range(len(records)), key=lambda i: _interesting(records[i]))
+    head = records[first]
+    rest = _rest(records[:first] + records[first + 1 :], head["status"] == "refuted")
+    colour = COLOURS[head["status"]]
+    summary = (
+        f"<b>{WORDS.get(head['status'], head['status']).capitalize()}.</b> "
+        f"{_sentence(head, lines[first])}." + (f" And {rest}." if rest else "")
+    )
+    rows = "".join(_row(r, text) for r, text in zip(records, lines, strict=True))
+    more = f'<p><a href="{html.escape(legend)}">What the words mean</a></p>' if legend else ""
+    # Neither background nor text colour: the page is light or dark.
+    return (
+        f'<details style="border-left:3px solid {colour};padding:0.1em 0.6em;'
+        f'overflow-wrap:anywhere"><summary>{summary}</summary>{rows}{more}</details>'
+    )
+
+
+def _row(record, written):
+    words = WORDS.get(record["status"], record["status"])
+    name = f"{html.escape(record['statement'])} · {pretty(record['key'])}"
+    kind = kind_words(record["kind"], record.get("of"))
+    return (
+        f'<p style="margin:0.3em 0;border-left:3px solid {COLOURS[record["status"]]};'
+        f'padding-left:0.4em"><b>{words}</b> '
+        f"{name} ({kind}): {pretty(_text(record, written))}</p>"
+    )
