@@ -20,6 +20,7 @@ from verdicts.claims import (
 from verdicts.display import summary, table
 from verdicts.ledger import Verdict, configure
 from verdicts.statistics import FAMILY_ERROR, MAX_STATISTICAL_VERDICTS, half_width
+from verdicts.wrong import correct, inseparable
 
 __all__ = [
     "FAMILY_ERROR",
@@ -27,8 +28,10 @@ __all__ = [
     "Verdict",
     "configure",
     "control",
+    "correct",
     "half_width",
     "identity",
+    "inseparable",
     "lower",
     "monotone",
     "open_question",

@@ -21,6 +21,8 @@ class Config:
     table_files: tuple = ()
     times: str = ""  # the file with what each cell costs
     sources: tuple = ("lib",)  # folders of the code and data that the notebooks use
+    bounds: str = ""  # the module of the bounds of which wrong variants are made, see ``hooks``
+    bound_functions: tuple = ()  # functions that return one: "relation module:function field"
 
     @property
     def folder(self):
