@@ -166,6 +166,28 @@ def test_text_and_statement(name):
     assert bound.arguments == tuple(sorted(bound.arguments))
 
 
+def test_every_bound_has_a_relation_and_knows_its_name():
+    for name, bound in EVERY.items():
+        assert bound.relation in ("<=", ">=", "=", "->")
+        assert bound.name == name
+
+
+@pytest.mark.parametrize(("relation", "expected"), [
+    (">=", {"SCORE_ERROR_LOWER", "TRACE_CAP"}),
+    ("=", {"ELBO_WEIGHT", "NORMAL_STEP", "TANGENTIAL_STEP", "ATOM_INFLATION", "ODE_INFLATION",
+           "KAPPA_FACTOR", "COROLLARY_8_MODEL", "COROLLARY_8_BEST", "COROLLARY_8_BALANCE",
+           "MEMBERSHIP_ADVANTAGE", "COMPOSITION", "LAST_ITERATE", "SGD_FREE_STEPS", "MEETING"}),
+    ("->", {"LIMITING_SLACK", "MANIFOLD_SLACK", "GAUSSIAN_MEAN_SLACK", "MANIFOLD_B", "MANIFOLD_V",
+            "BARRIER", "SMOOTH_STOP", "SMOOTH_HEAT", "SMOOTH_CUTOFF", "CIRCLE_STABILITY"})])
+def test_what_is_no_upper_bound(relation, expected):
+    assert {name for name, bound in EVERY.items() if bound.relation == relation} == expected
+
+
+def test_an_unknown_relation():
+    with pytest.raises(ValueError, match="relation must be one of"):
+        Bound("Theorem 3", "L", SYMBOLS["h"], relation="<")
+
+
 # Wrong input
 
 

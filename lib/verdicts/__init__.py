@@ -21,6 +21,7 @@ from verdicts.claims import (
 from verdicts.display import show_failure, summary, table
 from verdicts.ledger import Verdict, configure
 from verdicts.statistics import FAMILY_ERROR, MAX_STATISTICAL_VERDICTS, half_width
+from verdicts.wrong import correct, inseparable
 
 __all__ = [
     "FAMILY_ERROR",
@@ -28,9 +29,11 @@ __all__ = [
     "Verdict",
     "configure",
     "control",
+    "correct",
     "half_width",
     "identity",
     "illustration",
+    "inseparable",
     "lower",
     "monotone",
     "open_question",

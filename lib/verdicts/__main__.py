@@ -1,9 +1,20 @@
-"""python -m verdicts run | times | teeth | table | portable | check | stamp"""
+"""python -m verdicts run | times | teeth | mutants | table | portable | check | stamp"""
 
 import argparse
 import sys
 
-from verdicts import execute, form, kernels, notebook, portable, report, stamp, teeth, times
+from verdicts import (
+    execute,
+    form,
+    kernels,
+    mutants,
+    notebook,
+    portable,
+    report,
+    stamp,
+    teeth,
+    times,
+)
 from verdicts.config import load_config
 
 
@@ -36,6 +47,9 @@ def _parser():
     travel.add_argument("numbers", nargs="*", help="two digits each; default: all notebooks")
     travel.add_argument("--processors", nargs="+", default=[], help="default: all")
     travel.add_argument("--jobs", type=_jobs, default=kernels.cores(), help="as for run")
+    wrong = commands.add_parser("mutants", help="run notebooks with wrong variants of bounds")
+    wrong.add_argument("numbers", nargs="*", help="two digits each; default: all notebooks")
+    wrong.add_argument("--jobs", type=_jobs, default=kernels.cores(), help="processes at a time")
     commands.add_parser("check", help="check the form of all notebooks")
     commands.add_parser("stamp", help="write badges, navigation, setup cells, address")
     return parser
@@ -81,6 +95,8 @@ def _run(options, config):
         return 0
     if options.command == "portable":
         return portable.portable(config, options.numbers, options.processors, options.jobs)
+    if options.command == "mutants":
+        return mutants.mutants(config, options.numbers, options.jobs)
     if options.command == "check":
         return _complain(_check(config))
     if options.command == "stamp":

@@ -23,6 +23,8 @@ class Config:
     coarse: str = ""  # the file of claims that may still notice too little, a line each
     times: str = ""  # the file with what each cell costs
     sources: tuple = ("lib",)  # folders of the code and data that the notebooks use
+    bounds: str = ""  # the module of the bounds of which wrong variants are made, see ``hooks``
+    bound_functions: tuple = ()  # functions that return one: "relation module:function field"
 
     @property
     def folder(self):

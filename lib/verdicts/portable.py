@@ -67,7 +67,7 @@ def _pictures(stored, new):
             yield images.picture_difference(x, y)
 
 
-def _sources(config):
+def sources_digest(config):
     """Digest of what all results depend on: sources, data, packages."""
     digest = hashlib.sha256(sys.version.encode())
     for folder in config.sources:
@@ -107,7 +107,7 @@ async def _execute(config, path, name, variables, sources):
 
 def _results(config, paths, chosen, jobs):
     """{(path, processor): Result or the error that stopped it}, ``jobs`` kernels at a time."""
-    sources = _sources(config)
+    sources = sources_digest(config)
 
     def work(path, name):
         async def one():

@@ -28,12 +28,14 @@ eps, L_hat, L, gap = (SYMBOLS[n] for n in ("eps_stab", "seen_loss", "fresh_loss"
 h, C, C_hat, defect, delta = (SYMBOLS[n] for n in ("h", "C", "C_hat", "defect", "delta"))
 snr, lam, N, B, V, d_star, beta = (SYMBOLS[n] for n in (
     "snr", "data_variance", "N", "B", "V", "intrinsic_dimension", "beta"))
+RELATIONS = ("<=", ">=", "=", "->")
 
 
 @dataclass(frozen=True)
 class Bound:
-    """A bound: ``quantity`` <= (or >=, or →) ``expression``; call it with its symbols by name.
+    """A bound: ``quantity`` ``relation`` ``expression``; call it with its symbols by name.
 
+    ``relation`` is "<=", ">=", "=" or "->" (a limit); ``name`` is that in this module.
     ``limits`` are pairs (zero, limit): where ``zero`` vanishes the expression is 0/0, and the call
     gives its limit. Arguments are non-negative numbers or arrays that broadcast; the result has
     relative error below 1e-9 (``rounding``). Raises ``TypeError`` for a missing or unknown name,
@@ -45,6 +47,12 @@ class Bound:
     quantity: str
     expression: sp.Expr
     limits: tuple[tuple[sp.Expr, sp.Expr], ...] = ()
+    relation: str = "<="
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if self.relation not in RELATIONS:
+            raise ValueError(f"relation must be one of {RELATIONS}; got {self.relation!r}")
 
     @cached_property
     def arguments(self) -> tuple[str, ...]:
@@ -98,15 +106,15 @@ SCORE_ERROR_PLAIN = Bound("Theorem 3", "E l_sm (b)", h + 2 * eps * sp.sqrt(h + C
 SCORE_ERROR_PAPER = Bound("Theorem 3", "E l_sm (c)",
                           (1 + delta) * h + 2 * eps * sp.sqrt(C) + (1 + 1 / delta) * eps**2)
 SCORE_ERROR_LOWER = Bound("Theorem 3", "E l_sm (d), from below",
-                          sp.Max(sp.sqrt(L_hat) - eps, 0) ** 2 - C)
+                          sp.Max(sp.sqrt(L_hat) - eps, 0) ** 2 - C, relation=">=")
 # Exact minimisers over a convex class only.
 SANDWICH = Bound("Theorem 3", "eps_stab, convex empirical risk minimisation", sp.sqrt(gap))
 # First order in 1/N for the empirical score.
-LIMITING_SLACK = Bound("Theorem 3", "slack, N → ∞", sp.sqrt(V * C) / B)
+LIMITING_SLACK = Bound("Theorem 3", "slack, N → ∞", sp.sqrt(V * C) / B, relation="->")
 MANIFOLD_SLACK = Bound("Theorem 3", "slack, N → ∞ then sigma → 0, uniform density",
-                       sp.Rational(4, 3) ** ((d_star + 2) / 4))
+                       sp.Rational(4, 3) ** ((d_star + 2) / 4), relation="->")
 GAUSSIAN_MEAN_SLACK = Bound("Theorem 3", "slack, Gaussian mean-only fit, N → ∞",
-                            sp.sqrt(2 * (1 + snr * lam)))
+                            sp.sqrt(2 * (1 + snr * lam)), relation="->")
 
 # Certificate (ours): N1, N2 and the likelihood of a sampler. Denoiser units, noise levels sigma/mu.
 SYMBOLS.update({name: sp.Symbol(name, nonnegative=True) for name in (
@@ -119,7 +127,8 @@ LOO_VARIANCE = Bound("Certificate (ours)", "E (LOO − mean risk)²",
 LOO_INTERVAL = Bound("Certificate (ours)", "risk − LOO, but for probability delta",
                      sp.sqrt(LOO_VARIANCE.expression * sp.Max(1 / delta - 1, 0)))
 ELBO_WEIGHT = Bound("Certificate (ours)", "weight of E|x − m(x + s xi)|²",
-                    (SYMBOLS["next_noise_level"] ** -2 - SYMBOLS["noise_level"] ** -2) / 2)
+                    (SYMBOLS["next_noise_level"] ** -2 - SYMBOLS["noise_level"] ** -2) / 2,
+                    relation="=")
 # noise_level is the first (largest) level of the sampler, next_noise_level its last.
 SAMPLER_NLL = Bound("Certificate (ours)", "E −log q at the last level (nats)",
                     SYMBOLS["weighted_loss"]
@@ -172,10 +181,11 @@ CLASS_SECOND = Bound("Proposition 6", "eps_stab², branch eps_stab > √L̂",
 mu, inverse_density, volume = (SYMBOLS[n] for n in ("mean_scale", "inverse_density", "volume"))
 _density = mu**2 / (2 * sp.pi * sigma**2)
 MANIFOLD_B = Bound("Proposition 6", "B_t, sigma → 0",
-                   d_star * 2 ** (-d_star / 2 - 1) * _density ** (d_star / 2) * volume / sigma**2)
+                   d_star * 2 ** (-d_star / 2 - 1) * _density ** (d_star / 2) * volume / sigma**2,
+                   relation="->")
 MANIFOLD_V = Bound("Proposition 6", "V_t, sigma → 0",
                    d_star * 3 ** (-d_star / 2 - 1) * _density**d_star * inverse_density / sigma**2
-                   + MANIFOLD_B.expression)
+                   + MANIFOLD_B.expression, relation="->")
 # The paper's form with every hidden constant set to one and c = power: never asserted.
 power, c_nu = SYMBOLS["power"], SYMBOLS["c_nu"]
 PAPER_CONSTANT = Bound("Proposition 6", "the paper's C",
@@ -192,20 +202,22 @@ DISCRETISATION = Bound("Mechanism: sampler regularisation", "D(kappa), any targe
 # Per geometric step and dimension of an atom (a direction normal to the data): Euler–Maruyama.
 # It is also the whole KL of N(0, 2 eps (1 + kappa)) from N(0, 2 eps), the cost at the output.
 NORMAL_STEP = Bound("Mechanism: sampler regularisation", "D, one step, one normal direction",
-                    (sp.log(1 + kappa) - kappa / (1 + kappa)) / 2)
+                    (sp.log(1 + kappa) - kappa / (1 + kappa)) / 2, relation="=")
 # Per geometric step and dimension of a locally flat density: DDPM.
 TANGENTIAL_STEP = Bound("Mechanism: sampler regularisation", "D of DDPM, one step, one flat "
-                        "direction", (kappa - sp.log(1 + kappa)) / 2)
+                        "direction", (kappa - sp.log(1 + kappa)) / 2, relation="=")
 # Output variance over sigma_eps² around one atom, alpha = 0, geometric steps from time 1.
 ATOM_INFLATION = Bound("Mechanism: sampler regularisation", "Var/sigma_eps², Euler–Maruyama",
-                       1 + kappa)
+                       1 + kappa, relation="=")
 ODE_INFLATION = Bound("Mechanism: sampler regularisation", "Var/sigma_eps², Euler for the ODE",
-                      ((2 + kappa) ** 2 / (4 * (1 + kappa))) ** SYMBOLS["geometric_steps"])
+                      ((2 + kappa) ** 2 / (4 * (1 + kappa))) ** SYMBOLS["geometric_steps"],
+                      relation="=")
 # ∫ t^{−exponent−1} over the grid's measure, divided by the integral itself: geometric part, exact.
 _q, _A, _Q, _R = (SYMBOLS[n] for n in ("exponent", "A", "Q", "ratio"))
 KAPPA_FACTOR = Bound("Proposition 7", "factor of the stability term, g(t) ~ t^(−1−exponent)",
                      _q * kappa / ((1 + kappa) * ((1 + kappa) ** _q - 1)),
-                     ((kappa, sp.S.One), (_q, kappa / ((1 + kappa) * sp.log(1 + kappa)))))
+                     ((kappa, sp.S.One), (_q, kappa / ((1 + kappa) * sp.log(1 + kappa)))),
+                     relation="=")
 # Theorem 3 inside Girsanov. Weighting tau_kappa, unnormalised.
 PROPOSITION_7 = Bound("Proposition 7", "E KL(p_eps || law of the sampler)",
                       start + (sp.sqrt(L_hat) + eps) ** 2 - C + D)
@@ -213,11 +225,11 @@ PROPOSITION_7_EMPIRICAL = Bound("Proposition 7", "the same, empirical score",
                                 start + 2 * eps * sp.sqrt(C) + eps**2 + D)
 # The model A (1 + kappa)^(−exponent) + Q kappa, ratio = A/Q.
 COROLLARY_8_MODEL = Bound("Corollary 8", "stability + discretisation",
-                          _A * (1 + kappa) ** (-_q) + _Q * kappa)
+                          _A * (1 + kappa) ** (-_q) + _Q * kappa, relation="=")
 COROLLARY_8_BEST = Bound("Corollary 8", "best kappa, 0 where ratio <= 1/exponent",
-                         sp.Max(0, (_q * _R) ** (1 / (_q + 1)) - 1))
+                         sp.Max(0, (_q * _R) ** (1 / (_q + 1)) - 1), relation="=")
 COROLLARY_8_BALANCE = Bound("Corollary 8", "kappa (1 + kappa) = ratio, exponent 1",
-                            (sp.sqrt(1 + 4 * _R) - 1) / 2)
+                            (sp.sqrt(1 + 4 * _R) - 1) / 2, relation="=")
 # Exact flow started at p^_T and p^i_T: mixtures that differ in one of N components.
 FLOW_TV = Bound("Open: probability-flow ODE", "TV of the exact flows, one point replaced", 1 / N)
 FLOW_KL = Bound("Open: probability-flow ODE", "KL of the exact flows, one point replaced",
@@ -277,7 +289,7 @@ COLLISION_STABILITY = Bound(
     "Open: memorisation and privacy", "eps_stab² at one time, empirical score",
     snr / sigma**2 * diameter**2 * (SYMBOLS["seen_collision"] + SYMBOLS["fresh_collision"] / N))
 MEMBERSHIP_ADVANTAGE = Bound("Open: memorisation and privacy", "TV, one sample (equality)",
-                             sp.erf(_a / (2 * sp.sqrt(2))) / N)
+                             sp.erf(_a / (2 * sp.sqrt(2))) / N, relation="=")
 MEMBERSHIP_MANY = Bound("Open: memorisation and privacy", "TV, independent samples",
                         1 - (1 - SYMBOLS["advantage"]) ** SYMBOLS["releases"])
 # log(1 + (e^x − 1)/N) with e^x taken out; order > 0, and order 1 is the relative entropy.
@@ -299,12 +311,12 @@ EULER_ZCDP = Bound("Open: memorisation and privacy", "rho of zCDP, Euler–Maruy
                                       + kappa / ((1 + kappa) * SYMBOLS["horizon"])))
 # Noisy gradient descent, linear surrogate: shift of the update <= 2 clip, noise noise_scale.
 COMPOSITION = Bound("Open: memorisation and privacy", "rho, all iterates released",
-                    2 * _steps * SYMBOLS["clip"] ** 2 / SYMBOLS["noise_scale"] ** 2)
+                    2 * _steps * SYMBOLS["clip"] ** 2 / SYMBOLS["noise_scale"] ** 2, relation="=")
 # (1+a)/(1−a) (1−a^K)/(1+a^K) with a = e^(−rate).
 LAST_ITERATE = Bound("Open: memorisation and privacy", "rho, last iterate released",
                      2 * SYMBOLS["clip"] ** 2 / SYMBOLS["noise_scale"] ** 2
                      * sp.tanh(_steps * _rate / 2) / sp.tanh(_rate / 2),
-                     ((_rate, COMPOSITION.expression),))
+                     ((_rate, COMPOSITION.expression),), relation="=")
 
 
 def last_iterate_zcdp(clip: float, noise_scale: float, decay: float, steps: Any) -> Any:
@@ -351,7 +363,7 @@ SGD_DECAY_POWER = Bound("Proposition 11", "the same, growth > 0, free_steps >= 1
 # Best real number of free steps: p m D² + D L (2pC/a)(K/m)^b at its minimum.
 SGD_FREE_STEPS = Bound("Proposition 11", "best number of free steps",
                        (2 * _lip * _clip * _bar / diameter) ** (1 / (_b + 1))
-                       * _K ** (_b / (_b + 1)))
+                       * _K ** (_b / (_b + 1)), relation="=")
 SGD_BURN_IN = Bound("Proposition 11", "eps_stab², eta_k = step_scale/k, growth > 0",
                     _hit * diameter**2 * (1 + 1 / _b) * SGD_FREE_STEPS.expression)
 SGD_STABILITY = Bound("Proposition 11", "eps_stab², constant step, lambda > upsilon, any K",
@@ -360,14 +372,14 @@ SGD_STABILITY = Bound("Proposition 11", "eps_stab², constant step, lambda > ups
 SGD_PAPER = Bound("Proposition 11", "eps_stab², the paper's form",
                   _K ** (_bar * _ups / (_bar * _ups + 1)) / N)
 MEETING = Bound("Proposition 14", "P(meet), reflection-maximal coupling at this distance",
-                sp.erfc(distance / (2 * sp.sqrt(2) * _s)))
+                sp.erfc(distance / (2 * sp.sqrt(2) * _s)), relation="=")
 # Logarithm of the price of the barrier as step_size → 0 at fixed noise_std²/step_size;
 # upsilon > lambda.
 BARRIER = Bound("Proposition 14", "log of G, step_size → 0",
-                _clip**2 * _eta * (1 / _decay - 1 / _ups) / _s**2)
+                _clip**2 * _eta * (1 / _decay - 1 / _ups) / _s**2, relation="->")
 # Noise that is the noise of the clipped gradient itself: its least variance is at most C²/d.
 TRACE_CAP = Bound("Proposition 14", "least log of G for intrinsic clipped noise",
-                  dim / (_eta * _decay) * (1 - _decay / _ups))
+                  dim / (_eta * _decay) * (1 - _decay / _ups), relation=">=")
 
 # Smoothness: exact quadratic model on the circle of length 2 pi, noise along it, alpha = 0. Bias
 # bias_constant · eps^order_of_smoothness beside the variance √(pi/2 eps)/(2 N) of the heat kernel;
@@ -377,13 +389,18 @@ SYMBOLS.update({name: sp.Symbol(name, nonnegative=True) for name in (
 _order, _bias, _amplitude = (SYMBOLS[n] for n in (
     "order_of_smoothness", "bias_constant", "amplitude"))
 SMOOTH_STOP = Bound("Open: smoothness", "best stopping time, N → ∞",
-                    (sp.sqrt(sp.pi / 2) / (4 * N * _order * _bias)) ** (2 / (2 * _order + 1)))
+                    (sp.sqrt(sp.pi / 2) / (4 * N * _order * _bias)) ** (2 / (2 * _order + 1)),
+                    relation="->")
 SMOOTH_HEAT = Bound("Open: smoothness", "π E|p_0 − p^_eps|², best eps, N → ∞",
-                    (1 + 2 * _order) * _bias * SMOOTH_STOP.expression**_order)
+                    (1 + 2 * _order) * _bias * SMOOTH_STOP.expression**_order, relation="->")
 SMOOTH_CUTOFF = Bound("Open: smoothness", "the same, spectral cut-off, best K, N → ∞",
                       (1 + 1 / (2 * _order)) * _amplitude ** (2 / (2 * _order + 1))
-                      * N ** (-2 * _order / (2 * _order + 1)))
+                      * N ** (-2 * _order / (2 * _order + 1)), relation="->")
 # Uniform law, Lebesgue weighting from eps on; N → ∞, up to terms exponentially small in 1/eps.
 CIRCLE_STABILITY = Bound("Open: smoothness", "eps_stab² of the empirical score",
                          (sp.pi / (6 * sp.sqrt(3) * stop) + sp.sqrt(sp.pi / (2 * stop)) / 2
-                          - sp.Rational(2, 3)) / N**2)
+                          - sp.Rational(2, 3)) / N**2, relation="->")
+
+for _name, _bound in list(globals().items()):
+    if isinstance(_bound, Bound):
+        object.__setattr__(_bound, "name", _name)  # once, before anybody sees it
