@@ -8,6 +8,7 @@ tested, "≈" with a tolerance.
 
 from verdicts.claims import (
     control,
+    for_all,
     identity,
     lower,
     monotone,
@@ -27,6 +28,7 @@ __all__ = [
     "Verdict",
     "configure",
     "control",
+    "for_all",
     "half_width",
     "identity",
     "lower",

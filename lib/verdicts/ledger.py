@@ -47,6 +47,7 @@ class Verdict:
     rtol: float = 1e-6
     atol: float = 1e-12
     uncompared: str | None = None  # why only the status is compared, not the numbers
+    formula: dict | None = None  # a claim that is a formula: it and its hypotheses, as text
 
     def record(self):
         """What is stored in the output's metadata; JSON can hold it."""
@@ -62,7 +63,7 @@ class Verdict:
             "statistical": self.statistical,
             "context": context(),
         }
-        extra = {"of": self.of, "uncompared": self.uncompared}
+        extra = {"of": self.of, "uncompared": self.uncompared, "formula": self.formula}
         slack = {} if self.slack else {"slack": False}
         return record | {k: v for k, v in extra.items() if v} | slack
 

@@ -14,6 +14,8 @@ class Outcome:
 
     status: holds, consistent, violated; or undecided, which fails as a claim and as a control.
     slack: whether the ratio of bound and truth means something and belongs in the table.
+    formula: what was decided, as text: compared with the stored one as it stands.
+    point: a counterexample, for whoever reads the error; neither stored nor compared.
     """
 
     status: str
@@ -22,6 +24,8 @@ class Outcome:
     numbers: dict = field(default_factory=dict)
     standard_errors: dict = field(default_factory=dict)
     slack: bool = True
+    formula: dict | None = None
+    point: str = ""
 
     @property
     def statistical(self):

@@ -84,9 +84,10 @@ def largest_deviation(stored, new):
 def disagreements(stored, new):
     """What differs between two lists of records, as messages; [] if they agree.
 
-    Same number of records, same statement, key and kind, and every number within the *stored*
-    record's tolerance: |new - stored| <= atol + rtol * |stored|.  The status may change between
-    holds and consistent.  Of a record that says why it is ``uncompared`` only the status counts.
+    Same number of records, same statement, key, kind and formula, and every number within the
+    *stored* record's tolerance: |new - stored| <= atol + rtol * |stored|.  The status may change
+    between holds and consistent.  Of a record that says why it is ``uncompared`` only the status
+    counts.
     """
     if len(stored) != len(new):
         return [f"{len(stored)} stored verdicts, {len(new)} new"]
@@ -96,7 +97,7 @@ def disagreements(stored, new):
 def _mismatch(a, b):
     """What differs besides numbers, as messages."""
     name = name_of(a)
-    for field in ("table", "statement", "key", "kind", "of", "slack", "uncompared"):
+    for field in ("table", "statement", "key", "kind", "of", "slack", "uncompared", "formula"):
         if a.get(field) != b.get(field):
             return [f"{name}: {field} was {a.get(field)!r}, is {b.get(field)!r}"]
     free = {"holds", "consistent"}
