@@ -8,6 +8,7 @@ tested, "≈" with a tolerance.
 
 from verdicts.claims import (
     control,
+    for_all,
     identity,
     illustration,
     lower,
@@ -30,6 +31,7 @@ __all__ = [
     "configure",
     "control",
     "correct",
+    "for_all",
     "half_width",
     "identity",
     "illustration",

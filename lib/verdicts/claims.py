@@ -18,6 +18,13 @@ from verdicts.outcome import Outcome
 from verdicts.quantities import Quantity, quantity
 from verdicts.records import plain
 
+
+def _for_all(*args, **kwargs):
+    from verdicts import reals  # sympy takes a second to load
+
+    return reals.for_all(*args, **kwargs)
+
+
 _EVALUATORS = {
     "identity": comparisons.identity,
     "tight": comparisons.tight,
@@ -26,6 +33,7 @@ _EVALUATORS = {
     "rate": curves.rate,
     "shape": curves.shape,
     "monotone": curves.monotone,
+    "for_all": _for_all,
 }
 
 
@@ -59,13 +67,15 @@ def _enter(statement, key, kind, outcome, status, rtol, atol, uncompared=None, o
         bound=bound,
         coarse=coarse,
         resolution=resolution.record(rtol, atol) if resolution else None,
+        formula=outcome.formula,
     )
     ledger.enter(verdict)
     display.show_verdict(verdict)
     if status == "violated":
         why = "the control did not fail: " if kind == "control" else ""
         errors = f", standard errors {outcome.standard_errors}" if outcome.standard_errors else ""
-        raise AssertionError(f"{why}{verdict.line} [{outcome.numbers}{errors}]")
+        found = outcome.point or f"{outcome.numbers}{errors}"
+        raise AssertionError(f"{why}{verdict.line} [{found}]")
     return verdict
 
 
@@ -174,6 +184,37 @@ def _evaluate(kind, statement, key, args, kwargs):
         raise ValueError(f"kind must be one of {sorted(_EVALUATORS)}, not {kind!r}")
     ledger.check_names(statement, key)
     return _EVALUATORS[kind](*args, **kwargs)
+
+
+_refuted = control  # for_all has an argument of this name
+
+
+def for_all(
+    statement, key, claim, given=(), *, control, along=None, start=None, lift=(), **common
+):
+    """An inequality is true for all real numbers that its hypotheses allow: decided, not sampled.
+
+    ``claim`` is a sympy relation, or And, Or, Not, Implies, Equivalent of some; ``given`` its
+    hypotheses, to which come the signs that its symbols assume.  ``control`` is a broken claim, or
+    a dict with "claim" or "given" or both; it is entered as a control "{key}, broken".
+    With ``along`` the claim is f >= g or f <= g for that symbol from ``start`` on, and may hold
+    logarithms and powers: f - g is not negative at the start, nor are its derivatives, down to one
+    that z3 decides; ``lift`` are positive factors, one for each derivative.
+
+    Rule: z3 finds that hypotheses and negated claim exclude each other, after it has shown that
+    denominators and roots are defined.  For the control there is a point, verified exactly, at
+    which the hypotheses hold and the claim does not.  *Undecided* fails as claim and as control.
+    ValueError if sympy has evaluated a relation, a term need not be defined, the hypotheses
+    contradict each other or a number is no exact rational; ImportError without z3.
+    """
+    broken = control if isinstance(control, dict) else {"claim": control}
+    if not broken or not broken.keys() <= {"claim", "given"}:
+        raise ValueError('control must be a broken claim, or a dict with "claim" or "given"')
+    common |= {"along": along, "start": start, "lift": lift}
+    verdict = _claim("for_all", statement, key, claim, given, **common)
+    parts = {"claim": claim, "given": given} | broken
+    _refuted(statement, f"{key}, broken", "for_all", parts["claim"], parts["given"], **common)
+    return verdict
 
 
 def open_question(statement, key, *, rtol=1e-6, atol=1e-12, **numbers):

@@ -50,6 +50,7 @@ class Verdict:
     bound: str | None = None  # which bound an inequality tests
     coarse: str | None = None  # why it notices so little
     resolution: dict | None = None  # the smallest change that it would have refuted
+    formula: dict | None = None  # a claim that is a formula: it and its hypotheses, as text
 
     def record(self):
         """What is stored in the output's metadata; JSON can hold it."""
@@ -65,8 +66,10 @@ class Verdict:
             "statistical": self.statistical,
             "context": context(),
         }
-        extra = {name: getattr(self, name)
-                 for name in ("of", "uncompared", "bound", "coarse", "resolution")}
+        extra = {
+            name: getattr(self, name)
+            for name in ("of", "uncompared", "bound", "coarse", "resolution", "formula")
+        }
         slack = {} if self.slack else {"slack": False}
         return record | {k: v for k, v in extra.items() if v} | slack
 

@@ -17,6 +17,8 @@ class Outcome:
     status: holds, consistent, violated; or undecided, which fails as a claim and as a control.
     resolution: the smallest change that the claim would have refuted; None for an open question.
     slack: whether the ratio of bound and truth means something and belongs in the table.
+    formula: what was decided, as text: compared with the stored one as it stands.
+    point: a counterexample, for whoever reads the error; neither stored nor compared.
     """
 
     status: str
@@ -26,6 +28,8 @@ class Outcome:
     standard_errors: dict = field(default_factory=dict)
     resolution: Resolution | None = EXACT
     slack: bool = True
+    formula: dict | None = None
+    point: str = ""
 
     @property
     def statistical(self):

@@ -83,16 +83,18 @@ def largest_deviation(stored, new):
 def disagreements(stored, new):
     """What differs between two lists of records, as messages; [] if they agree.
 
-    Same number of records, same statement, key and kind, and every number within the *stored*
-    record's tolerance: |new - stored| <= atol + rtol * |stored|.  The status may change between
-    holds and consistent.  Of a record that says why it is ``uncompared`` only the status counts.
+    Same number of records, same statement, key, kind and formula, and every number within the
+    *stored* record's tolerance: |new - stored| <= atol + rtol * |stored|.  The status may change
+    between holds and consistent.  Of a record that says why it is ``uncompared`` only the status
+    counts.
     """
     if len(stored) != len(new):
         return [f"{len(stored)} stored verdicts, {len(new)} new"]
     return [m for a, b in zip(stored, new, strict=True) for m in _differences(a, b)]
 
 
-_NAMES = ("table", "statement", "key", "kind", "of", "slack", "uncompared", "bound", "coarse")
+_NAMES = ("table", "statement", "key", "kind", "of", "slack", "uncompared", "bound", "coarse",
+          "formula")
 
 
 def _mismatch(a, b):

@@ -4,10 +4,12 @@
 
 The setup cell runs as it stands. Its address is redirected, by git's own ``insteadOf``, to a bare
 repository made from the last commit of this checkout, so that nothing is published for the test.
-The environment is built once, in build/colab; a run removes the library from it first.
+The environment is built once, in build/colab; a run removes the library from it first, and what
+Colab lacks. The setup cell must bring these back and leave every other package as it was.
 """
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -23,6 +25,7 @@ LIBRARIES = (
     *("numpy", "scipy", "sympy", "matplotlib", "pandas", "seaborn", "scikit-learn", "joblib"),
     *("tqdm", "lazy_loader", "hypothesis", "ipython", "ipykernel", "nbclient", "nbformat", "wheel"),
 )
+LACKING = {"score-stability", "z3-solver"}  # what the setup cell has to install
 
 
 def run(*command, **options):
@@ -60,9 +63,18 @@ def repository(address):
     }
 
 
+def installed():
+    """All packages of the environment, with their versions."""
+    command = [str(PYTHON), "-m", "pip", "list", "--format=json"]
+    listed = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return {package["name"]: package["version"] for package in listed}
+
+
 def simulate(number, variables):
-    """Run one notebook in an empty folder, the library not installed; compare its verdicts."""
-    run(PYTHON, "-m", "pip", "uninstall", "-q", "-y", "score-stability", stderr=subprocess.DEVNULL)
+    """Run one notebook in an empty folder, the library not installed; compare its verdicts, and
+    the packages before and after."""
+    run(PYTHON, "-m", "pip", "uninstall", "-q", "-y", *sorted(LACKING), stderr=subprocess.DEVNULL)
+    before = installed()
     source, = (ROOT / "notebooks").glob(f"{number}_*.ipynb")
     folder = BUILD / "content"
     shutil.rmtree(folder, ignore_errors=True)
@@ -74,6 +86,10 @@ def simulate(number, variables):
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     run(PYTHON, "-I", BUILD / "execute.py", source.name, cwd=folder,
         env=clean | threads | variables)
+    after = installed()
+    changed = {name for name in before | after if before.get(name) != after.get(name)}
+    if changed != LACKING:
+        sys.exit(f"{number}: the setup cell changed {sorted(changed)}, not {sorted(LACKING)}")
 
 
 def main():
