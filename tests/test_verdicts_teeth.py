@@ -295,7 +295,9 @@ def test_a_card_leads_with_its_sharpest_claim_in_words():
     ("eps_stab^2 <= 2 kappa", "ε<sub>stab</sub><sup>2</sup> ≤ 2 κ"),
     ("N^2 h_K >= a < b", "N<sup>2</sup> h<sub>K</sub> ≥ a &lt; b"),
     ("p_eps and s^i", "p<sub>ε</sub> and s<sup>i</sup>"),
-    ("deltas, epsilonics, early_stopping_time, A^(-1), 1e-5", None),
+    ("epsilon**2 = A**2 - 2*c*sqrt(h)", "ε<sup>2</sup> = A<sup>2</sup> - 2 c √(h)"),
+    ("(a + 1)**(3/2)/x**-1, d* = 2", "(a + 1)<sup>3/2</sup>/x<sup>−1</sup>, d* = 2"),
+    ("deltas, epsilonics, early_stopping_time, 1e-5", None),
     ("the rate of a sample", None)])
 def test_names_are_written_as_on_a_blackboard(text, markup):
     assert pretty(text) == (markup or text)

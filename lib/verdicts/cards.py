@@ -39,8 +39,12 @@ _GREEK = {
     "sigma": "σ", "tau": "τ", "phi": "φ", "chi": "χ", "upsilon": "υ", "omega": "ω",
 }
 _NAME = re.compile(
-    r"(?<![A-Za-z0-9_&])([A-Za-z]+)(?:_([A-Za-z0-9]{1,5}))?(?:\^([0-9]+|[a-z]))?(?![A-Za-z0-9_^;])"
+    r"(?<![A-Za-z0-9_&])([A-Za-z]+)(?:_([A-Za-z0-9]{1,5}))?(?:\^([0-9]+|[a-z]))?(?![A-Za-z0-9_^])"
 )
+
+
+_POWER = re.compile(r"\^(?:(-?[0-9]+)|\((-?[0-9/]+)\))")
+_PRODUCT = re.compile(r"(?<=[\w)>])\*(?=[\w(|√])")
 
 
 def kind_words(kind, of):
@@ -58,12 +62,14 @@ def pretty(text):
     """A line's text as markup: ≤ for <=, Greek letters for their names, and what follows _ or ^
     lowered or raised: eps_stab^2 becomes ε<sub>stab</sub><sup>2</sup>."""
     text = html.escape(" ".join(_SIGNS.get(word, word) for word in text.split(" ")), quote=False)
-    return _NAME.sub(_written, text)
+    text = _NAME.sub(_written, text.replace("**", "^"))
+    text = _POWER.sub(lambda m: f"<sup>{(m[1] or m[2]).replace('-', '−')}</sup>", text)
+    return _PRODUCT.sub(" ", text).replace("sqrt(", "√(")
 
 
 def _written(match):
     base, lowered, raised = match.groups()
-    if lowered and base not in _GREEK and len(base) > 4:  # a name of a program
+    if lowered and base not in _GREEK and len(base) > 2:  # a name of a program
         return match[0]
     base, lowered = (_GREEK.get(name, name) for name in (base, lowered))
     return (
