@@ -52,10 +52,10 @@ def repository(address):
     bare = BUILD / "repository.git"
     shutil.rmtree(bare, ignore_errors=True)
     run("git", "clone", "-q", "--bare", ROOT, bare)
-    branch = subprocess.run(["git", "-C", str(bare), "branch", "--format=%(refname:short)"],
-                            capture_output=True, text=True, check=True).stdout.split()
-    if "main" not in branch:  # a detached checkout, as in CI
-        run("git", "-C", bare, "branch", "main", "HEAD")
+    last = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "HEAD"],
+                          capture_output=True, text=True, check=True).stdout.strip()
+    # Whatever branch is checked out, or none, as in CI.
+    run("git", "-C", bare, "update-ref", "refs/heads/main", last)
     return {
         "GIT_CONFIG_COUNT": "1",
         "GIT_CONFIG_KEY_0": f"url.{bare.as_uri()}.insteadOf",

@@ -360,7 +360,8 @@ SGD_DECAY = Bound("Proposition 11", "E delta after K steps eta_k = step_scale/k"
                       sp.digamma(_K + 1) - sp.digamma(_m + 1)))))
 SGD_DECAY_POWER = Bound("Proposition 11", "the same, growth > 0, free_steps >= 1",
                         2 * _hit * _clip / _growth * (_K / _m) ** _b)
-# Best real number of free steps: p m D² + D L (2pC/a)(K/m)^b at its minimum.
+# Best real number of free steps: p m D² + D L (2pC/a)(K/m)^b, a bound at each whole m >= 1, at its
+# minimum over real m, which has the order of the least bound but need not be one.
 SGD_FREE_STEPS = Bound("Proposition 11", "best number of free steps",
                        (2 * _lip * _clip * _bar / diameter) ** (1 / (_b + 1))
                        * _K ** (_b / (_b + 1)), relation="=")
