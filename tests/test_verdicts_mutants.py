@@ -1,7 +1,10 @@
 """Mutants: what variants there are, and what becomes of them in a small made-up collection."""
 
+import contextlib
+import io
 import json
 import math
+import os
 import sys
 from types import SimpleNamespace
 
@@ -15,9 +18,11 @@ from verdicts import __main__ as cli
 from verdicts import mutants, notebook
 from verdicts.config import load_config
 from verdicts.hooks import Target
+from verdicts.reach import last_reached
 from verdicts.variants import FACTORS, variants
 
 x, y, z = sp.symbols("x y z", positive=True)
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="a run is forked")
 
 
 def wrong(expression, relation="<="):
@@ -100,6 +105,28 @@ def test_a_variant_without_a_value_is_wrong():
     recorder = mutants.Recorder()
     assert recorder.at(Target("B", "<=", ("broken",)), 1.0, lambda words: 1 / 0) == 1.0
     assert recorder.found["B"]["variants"]["broken"]["wrong"]
+
+
+# ----------------------------------------------------------------------------- reach
+
+
+@pytest.mark.parametrize(("sources", "changed", "last"), [
+    (["a = f()", "b = 1", "c = 2"], (0, 1), 0),
+    (["a = f()", "b = a", "c = b", "d = 1"], (0, 1), 2),
+    (["a = f()\nb = 1", "c = b", "d = 1"], (0, 1), 0),  # another statement of that cell
+    (["a = f()", "a = 1", "b = a"], (0, 1), 0),  # set anew
+    (["a = f()", "for a in [1]:\n    b = a", "c = b"], (0, 1), 0),
+    (["rows = []", "for k in range(2):\n    rows.append(f(k))", "1", "print(rows)"], (1, 2), 3),
+    (["rows = {}", "rows[1] = f()", "1", "print(rows)"], (1, 1), 3),
+    (["def g():\n    return a", "a = f()", "1", "b = g()", "2"], (1, 1), 3),
+    (["g = lambda: [a for k in range(3)]", "a = f()", "1", "b = [g() for _ in '']"], (1, 1), 3),
+    (["def g(a):\n    return a", "a = f()", "1", "b = g(1)"], (1, 1), 1),
+    (["import math", "b = math.sin(f())", "math.exp(1)"], (1, 1), 1),
+    (["with f() as a:\n    b = 1", "1", "if b:\n    a = 1"], (0, 1), 2),
+    (["a = f()", "%timeit 1", "1"], (0, 1), 2),  # cannot be read
+])
+def test_how_far_a_change_reaches(sources, changed, last):
+    assert last_reached(sources, [changed]) == last
 
 
 # ----------------------------------------------------------------------------- in a notebook
@@ -214,7 +241,7 @@ EXPECTED = {
     ("UNTESTED", "without y"): "separated by no case",
     ("WEAKER", "× 1/2"): "refuted by Lemma · negative term",
     ("WEAKER", "without x"): "refuted by Lemma · negative term",
-    ("WEAKER", "without -y"): "claims less than is true, wherever it is evaluated",
+    ("WEAKER", "without -y"): "weaker than the truth wherever it is evaluated",
     ("LOGARITHM", "× 1/2"): "stopped by an error: ValueError: ",
     ("DEADLY", "× 1/2"): "stopped by an error: the process ended with 3",
     ("bracket.high", "× 1/2"): "refuted by Lemma · function",
@@ -239,7 +266,7 @@ def collection(tmp_path_factory):
     save(root / "notebooks" / "01_first.ipynb", ("import numpy as np\n" + CELLS[0], *CELLS[1:]))
     save(root / "notebooks" / "02_second.ipynb", ("1 + 1",))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(root), prepend=":")
+        patch.setenv("PYTHONPATH", str(root), prepend=os.pathsep)
         patch.syspath_prepend(str(root))
         patch.chdir(root)
         yield load_config(root)
@@ -249,9 +276,6 @@ def collection(tmp_path_factory):
 @pytest.fixture(scope="module")
 def printed(collection):
     """What the first run prints."""
-    import contextlib
-    import io
-
     with contextlib.redirect_stdout(io.StringIO()) as out:
         assert cli.main(["mutants"]) == 0
     return out.getvalue()
@@ -261,6 +285,7 @@ def kept(config, number=1):
     return json.loads(mutants.kept_at(config, config.notebook(number)).read_text("utf-8"))
 
 
+@forks
 def test_what_becomes_of_each_mutant(collection, printed):
     found = {(t, w): text for t, w, _, text in mutants.rows(kept(collection))}
     assert found.keys() == EXPECTED.keys()
@@ -269,13 +294,15 @@ def test_what_becomes_of_each_mutant(collection, printed):
         assert found[name] in printed
 
 
+@forks
 def test_the_counts_and_what_nobody_evaluates(collection, printed):
     line = next(line for line in printed.splitlines() if line.startswith("01   "))
     assert line.split()[1:] == ["19", "11", "2", "5", "1", "2", "1"]
     assert next(line for line in printed.splitlines() if line.startswith("02   ")).split()[1] == "0"
-    assert "never evaluated here: NEVER\n" in printed
+    assert "never evaluated: NEVER\n" in printed
 
 
+@forks
 def test_a_second_run_runs_nothing_and_an_interrupted_one_the_rest(collection, printed,
                                                                    monkeypatch, capsys):
     start, begun = mutants._start, []
@@ -297,6 +324,7 @@ def test_a_second_run_runs_nothing_and_an_interrupted_one_the_rest(collection, p
     assert mutants.read(collection, collection.notebook(1), "another key") == {}
 
 
+@forks
 def test_a_notebook_that_fails_by_itself_is_named(collection, printed, capsys):
     path = collection.folder / "03_wrong.ipynb"
     save(path, ("import verdicts", 'verdicts.upper("Lemma", "false", 2, 1)'))
@@ -307,12 +335,11 @@ def test_a_notebook_that_fails_by_itself_is_named(collection, printed, capsys):
     assert "03_wrong.ipynb fails without a mutant" in capsys.readouterr().err
 
 
+@forks
 def test_a_mutant_that_does_not_end_is_stopped(tmp_path):
-    import os
-
     read, write = os.pipe()
     outcomes = []
-    judge = mutants.Judge({"B": ["endless"]}, 1, 1, lambda *outcome: outcomes.append(outcome))
+    judge = mutants.Judge({"B": (["endless"], 0)}, 1, 1, lambda *outcome: outcomes.append(outcome))
     judge.at(Target("B", "<=", ("endless",)), 1.0, lambda words: os.read(read, 1))
     os.close(write)
     os.close(read)

@@ -2,12 +2,13 @@
 
 Twice: first to record which bound is called where, and how far each variant is from the truth; then
 again up to the first call of a bound, where for every variant a child goes on with wrong numbers,
-to the first claim that fails.  Results are kept in build/mutants and taken up again as long as
-code, library and packages stay the same.
+to the first claim that fails, or through the last cell that they can reach.  Results are kept in
+build/mutants and taken up again as long as code, library and packages stay the same.
 """
 
 import hashlib
 import json
+import math
 import os
 import signal
 import subprocess
@@ -21,6 +22,7 @@ import numpy as np
 from verdicts import hooks, kernels, ledger, notebook, portable, wrong
 from verdicts.config import find_config
 from verdicts.quantities import array, is_estimate
+from verdicts.reach import last_reached
 
 SEPARATED = 1e-9  # relative: the accuracy of the values
 CALLS = 200  # of one bound: later ones are evaluated only for variants that are not wrong yet
@@ -33,7 +35,7 @@ _SIDE = {"<=": -1, ">=": 1}  # where a variant must lie to claim more than is tr
 class _Watch:
     """Stands at every call of something that can be wrong; ``cell`` is the one that runs."""
 
-    cell = 0
+    cell, last = 0, math.inf  # and the last one to be run
 
     def own(self, name, value, values):
         return self.at(hooks.Target(name, "=", tuple(values)), value, values.__getitem__)
@@ -50,9 +52,10 @@ class Recorder(_Watch):
 
     def at(self, target, true, wrong):
         entry = self.found.setdefault(
-            target.name, {"relation": target.relation, "cell": self.cell, "calls": 0,
-                          "variants": {}})
+            target.name, {"relation": target.relation, "calls": 0, "places": [], "variants": {}})
         entry["calls"] += 1
+        if (place := [self.cell, _line()]) not in entry["places"]:
+            entry["places"].append(place)
         for words in target.variants:
             seen = entry["variants"].setdefault(words, {"difference": 0.0, "wrong": False})
             if seen["wrong"] and entry["calls"] > CALLS:
@@ -67,6 +70,16 @@ class Recorder(_Watch):
 
     def explain(self, name, variant, why):
         self.explained.setdefault(name, {})[variant] = why
+
+
+def _line():
+    """The line of its cell that runs."""
+    frame, line, names = sys._getframe(1), 1, vars(sys.modules["__main__"])
+    while frame is not None:  # functions of the notebook lie further inside
+        if frame.f_globals is names:
+            line = frame.f_lineno
+        frame = frame.f_back
+    return line
 
 
 def compare(true, other, relation):
@@ -95,24 +108,28 @@ def compare(true, other, relation):
 class Judge(_Watch):
     """The second run: at the first call of a target one child for each of its variants goes on.
 
-    ``wanted`` is {target: variants}.  In a child ``mutant`` is (target, variant), and the calls of
-    that target return the wrong values; the parent goes on with the true ones and hands what became
-    of a child to ``store(target, variant, outcome)``.
+    ``wanted`` is {target: (variants, last cell that they can reach)}.  In a child ``mutant`` is
+    (target, variant), and the calls of that target return the wrong values; the parent goes on with
+    the true ones and hands what became of a child to ``store(target, variant, outcome)``.
     """
 
     def __init__(self, wanted, jobs, limit, store):
         self.mutant = None
         self._wanted, self._jobs, self._limit, self._store = dict(wanted), jobs, limit, store
-        self._children = {}  # pid: (mutant, pipe, when it began)
+        self._children = {}  # pid: (mutant, pipe)
 
     def at(self, target, true, wrong):
         if self.mutant is not None:
             return wrong(self.mutant[1]) if self.mutant[0] == target.name else true
-        for words in self._wanted.pop(target.name, ()):
+        variants, last = self._wanted.pop(target.name, ((), 0))
+        for words in variants:
             self.wait(self._jobs - 1)
             if self._fork((target.name, words)):
+                self.last = last
                 return wrong(words)
         self.wait(self._jobs - 1)  # this run is one of them
+        if not self._wanted:
+            self.last = self.cell
         return true
 
     def _fork(self, mutant):
@@ -126,21 +143,21 @@ class Judge(_Watch):
             self.mutant, self._pipe, self._parent = mutant, writing, os.getppid()
             return True
         os.close(writing)
-        self._children[pid] = mutant, reading, time.perf_counter()
+        self._children[pid] = mutant, reading
         return False
 
     def wait(self, most=0):
         """Until at most so many children are left."""
         while len(self._children) > max(most, 0):
             for pid in list(self._children):
-                done, status = os.waitpid(pid, os.WNOHANG)
+                done, status, used = os.wait4(pid, os.WNOHANG)
                 if done:
-                    mutant, reading, start = self._children.pop(pid)
+                    mutant, reading = self._children.pop(pid)
                     with os.fdopen(reading, "rb") as pipe:
                         text = pipe.read()
                     outcome = json.loads(text) if text else {
                         "status": "stopped", "why": self._death(status)}
-                    seconds = round(time.perf_counter() - start, 1)
+                    seconds = round(used.ru_utime + used.ru_stime, 1)
                     self._store(*mutant, outcome | {"seconds": seconds})
             time.sleep(0.01)
 
@@ -189,6 +206,8 @@ def _violated():
 def _run(shell, cells, watch):
     """Run the code cells up to the first that fails; how it ends, as an outcome."""
     for number, cell in enumerate(cells):
+        if number > watch.last:
+            break
         watch.cell, before = number, _violated()
         result = shell.run_cell(cell["source"], store_history=True)
         error = result.error_before_exec or result.error_in_exec
@@ -215,7 +234,7 @@ def work(root, path, step, key, jobs):
     config, path = find_config(root), Path(path)
     cells = notebook.code_cells(notebook.read(path))
     kept = read(config, path, key)
-    watch = Recorder() if step == "record" else _judge(config, path, kept, jobs)
+    watch = Recorder() if step == "record" else _judge(config, path, kept, cells, jobs)
     wrong.tool = watch
     names = hooks.install(config, watch)
     shell, start = _shell(), time.perf_counter()
@@ -236,12 +255,15 @@ def work(root, path, step, key, jobs):
         _write(config, path, kept)
 
 
-def _judge(config, path, kept, jobs):
+def _judge(config, path, kept, cells, jobs):
     def store(target, words, outcome):
         kept["outcomes"].setdefault(target, {})[words] = outcome
         _write(config, path, kept)
 
-    return Judge(open_mutants(kept), jobs, int(60 + 5 * kept["seconds"]), store)
+    sources = [cell["source"] for cell in cells]
+    wanted = {target: (words, last_reached(sources, kept["found"][target]["places"]))
+              for target, words in open_mutants(kept).items()}
+    return Judge(wanted, jobs, int(60 + 5 * kept["seconds"]), store)
 
 
 def open_mutants(kept):
@@ -281,6 +303,7 @@ def _write(config, path, kept):
 # ------------------------------------------------------------------- all notebooks
 
 
+_DONE = {"record": "recorded", "judge": "judged"}
 _WORK = "import sys; from verdicts import mutants; mutants.work(*sys.argv[1:5], int(sys.argv[5]))"
 
 
@@ -292,7 +315,7 @@ def _start(config, path, step, key, jobs):
         cwd=path.parent, env=os.environ | kernels.ENVIRONMENT | {"MPLBACKEND": "Agg"},
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     failed = done.returncode != 0
-    print(f"{path.stem}: {'FAILED' if failed else step + 'ed'}, "
+    print(f"{path.stem}: {'FAILED' if failed else _DONE[step]}, "
           f"{time.perf_counter() - begin:.0f} s", flush=True)
     return done.stderr.strip().rpartition("\n")[2] or "no reason given" if failed else None
 
@@ -301,8 +324,10 @@ def mutants(config, numbers=(), jobs=2):
     """Run the mutants of notebooks (default: all with a number) and print what became of them.
 
     1 if a notebook does not run, 0 whatever survives.  Raises ``ValueError`` outside the stored
-    seed, profile and device; needs a system with ``fork``.
+    seed, profile and device, ``OSError`` on a system without ``fork``.
     """
+    if not hasattr(os, "fork"):
+        raise OSError("mutants are run by fork, which this system has not")
     if not config.comparable():
         raise ValueError(f"mutants run under {config.stored_context}: unset the others")
     paths = [config.notebook(n) for n in numbers] if numbers else config.notebook_paths()
@@ -322,7 +347,7 @@ def mutants(config, numbers=(), jobs=2):
             failed[path] = _start(config, path, "judge", keys[path], jobs)
         if not failed.get(path):
             results[path] = read(config, path, keys[path])
-    print("\n" + report(results))
+    print("\n" + report(results, everything=not numbers))
     for path, why in failed.items():
         if why:
             print(f"\nfailed: {path.name}, {why}", file=sys.stderr)
@@ -345,12 +370,12 @@ def rows(kept):
                 same = seen["difference"] <= SEPARATED
                 yield (target, words, *(
                     ("same", "separated by no case") if same else
-                    ("weaker", "claims less than is true, wherever it is evaluated")))
+                    ("weaker", "weaker than the truth wherever it is evaluated")))
                 continue
             outcome = kept["outcomes"].get(target, {}).get(
                 words, {"status": "stopped", "why": "the second run did not call it"})
             if outcome["status"] == "survived":
-                size = f"differs by up to {100 * seen['difference']:.2g} %"
+                size = f"differs by up to {100 * seen['difference']:.3g} %"
                 yield (target, words, *(("explained", f"survived: {why}") if why else
                                         ("SURVIVED", f"SURVIVED, {size}")))
             else:
@@ -363,8 +388,9 @@ def rows(kept):
 _COUNTED = ("refuted", "stopped", "SURVIVED", "explained", "same", "weaker")
 
 
-def report(results):
-    """All tables: one of each notebook, the counts, and the bounds that no notebook evaluates."""
+def report(results, everything=True):
+    """All tables: one of each notebook, the counts, and the bounds that no notebook evaluates if
+    there is ``everything``."""
     lines, counts = [], {}
     for path, kept in results.items():
         found = list(rows(kept))
@@ -379,9 +405,11 @@ def report(results):
         wrong_ones = n["refuted"] + n["stopped"] + n["SURVIVED"] + n["explained"]
         lines.append(f"{name:8}  {wrong_ones:7}  {n['refuted']:7}  {n['stopped']:11}  "
                      f"{n['SURVIVED']:8}  {n['explained']:9}  {n['same']:13}  {n['weaker']:6}")
+    if not everything:
+        return "\n".join(lines)
     every = dict.fromkeys(name for kept in results.values() for name in kept["bounds"])
     never = [b for b in every if not any(b in kept["found"] for kept in results.values())]
-    return "\n".join([*lines, "", f"never evaluated here: {', '.join(never) or 'none'}"])
+    return "\n".join([*lines, "", f"never evaluated: {', '.join(never) or 'none'}"])
 
 
 def _sum(counts):

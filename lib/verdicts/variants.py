@@ -22,9 +22,9 @@ class Variant(NamedTuple):
 def variants(expression, relation):
     """The wrong variants of a sympy expression, no two alike, each with a name of its own.
 
-    Multiples (by ``relation``, a key of FACTORS); each term of a sum dropped, and its first term
-    alone, for the outermost sums: those inside products, powers and functions, but in no other
-    sum; each numeric exponent of something variable 10 % larger and smaller.
+    Multiples (by ``relation``, a key of FACTORS); for the outermost sums – in products, powers and
+    functions, but in no other sum – each term dropped, and the first positive one alone; each
+    numeric exponent of something variable 10 % larger and smaller.
     """
     import sympy
 
@@ -44,7 +44,8 @@ def variants(expression, relation):
         for k, term in enumerate(terms):
             rest = sympy.Add(*terms[:k], *terms[k + 1:])
             add(f"without {term}{where}", expression.xreplace({total: rest}))
-        add(f"{terms[0]} alone{where}", expression.xreplace({total: terms[0]}))
+        first = next((t for t in terms if not t.could_extract_minus_sign()), terms[0])
+        add(f"{first} alone{where}", expression.xreplace({total: first}))
     for power in sorted(expression.atoms(sympy.Pow), key=sympy.default_sort_key):
         base, exponent = power.args
         if exponent.is_Rational and base.free_symbols:
