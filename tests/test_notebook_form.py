@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from score_stability.theory import bounds
 from verdicts import notebook
 from verdicts.config import load_config
 from verdicts.form import check_notebook
@@ -25,3 +26,13 @@ def test_a_figure_says_how_wide_its_bars_are(path):
     for cell, below in zip(cells, [*cells[1:], {"cell_type": "", "source": ""}], strict=True):
         if cell["cell_type"] == "code" and re.search(r"error_bars\(|yerr=", cell["source"]):
             assert "standard error" in below["source"], cell["source"][:80]
+
+
+def test_claims_name_bounds_that_exist():
+    known = {name for name, value in vars(bounds).items() if isinstance(value, bounds.Bound)}
+    for path in CONFIG.all_paths():
+        for record in notebook.claims(notebook.read(path)):
+            if named := record.get("bound"):
+                equation = re.fullmatch(r"\((\d+)\.\d+\)", named)
+                assert named in known or (equation and int(equation[1]) == int(path.name[:2])), (
+                    f"{path.name}: {named} is neither a bound of the library nor an equation here")

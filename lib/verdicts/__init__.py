@@ -1,9 +1,9 @@
 """Typed claims for notebooks: checked, displayed, recorded, re-checked and tabulated.
 
 A notebook claims something by calling one of the functions below.  The call raises
-``AssertionError`` if the claim fails, displays one line, and stores the raw numbers in the
-metadata of that output.  In a displayed line "=" is compared as a string when the notebook is
-tested, "≈" with a tolerance.
+``AssertionError`` if the claim fails.  The claims of a cell are displayed as one card, a line each,
+with the raw numbers in its metadata.  In a line "=" is compared as a string when the notebook is
+tested, "≈" with a tolerance; each line says what the claim would have noticed.
 """
 
 from verdicts.claims import (

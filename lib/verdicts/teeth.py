@@ -8,6 +8,7 @@ say why (``coarse="why"``) or stand in the collection's file of exceptions.
 """
 
 from verdicts import notebook
+from verdicts.config import numbered
 from verdicts.records import name_of
 from verdicts.resolution import change
 
@@ -57,7 +58,10 @@ def coarse(claims):
 
 
 def exceptions(config):
-    """The claims that may still be coarse, as "NN · statement · key"; a file, one line each."""
+    """The claims that may still be coarse, as "NN · statement · key"; a file, one line each.
+
+    NN is the notebook's number, of a page its name.
+    """
     path = config.root / config.coarse
     if not config.coarse or not path.is_file():
         return []
@@ -67,7 +71,7 @@ def exceptions(config):
 
 def complaints(path, claims, excepted):
     """Why the form guard refuses claims of a notebook, as messages."""
-    number = path.name[:2]
+    number = path.name[:2] if numbered(path) else path.stem
     found = coarse(claims)
     excused = {name_of(r) for r in claims if r.get("coarse")}
     allowed = {line for line in excepted if line.startswith(f"{number} · ")}
