@@ -320,8 +320,15 @@ def test_a_second_run_runs_nothing_and_an_interrupted_one_the_rest(collection, p
     outcomes = kept(collection)["outcomes"]
     assert outcomes["SHARP"]["without y"]["by"] == "Lemma · sharp"
     assert outcomes["COARSE"]["without x"]["seconds"] == -1.0
-    # Another text of the notebook: everything anew.
-    assert mutants.read(collection, collection.notebook(1), "another key") == {}
+    # Another text of the notebook, or half a file: everything anew.
+    path = collection.notebook(1)
+    assert mutants.read(collection, path, before["key"])
+    assert mutants.read(collection, path, "another key") == {}
+    file = mutants.kept_at(collection, path)
+    text = file.read_text("utf-8")
+    file.write_text(text[:100], "utf-8")
+    assert mutants.read(collection, path, before["key"]) == {}
+    file.write_text(text, "utf-8")
 
 
 @forks

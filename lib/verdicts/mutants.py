@@ -291,8 +291,10 @@ def _key(config, path, sources):
 
 def read(config, path, key):
     """What is known of a notebook; nothing if it was another then, or other code."""
-    file = kept_at(config, path)
-    kept = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    try:
+        kept = json.loads(kept_at(config, path).read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):  # or interrupted while it was written
+        return {}
     return kept if kept.get("key") == key else {}
 
 

@@ -402,6 +402,5 @@ CIRCLE_STABILITY = Bound("Open: smoothness", "eps_stab² of the empirical score"
                          (sp.pi / (6 * sp.sqrt(3) * stop) + sp.sqrt(sp.pi / (2 * stop)) / 2
                           - sp.Rational(2, 3)) / N**2, relation="->")
 
-for _name, _bound in list(globals().items()):
-    if isinstance(_bound, Bound):
-        object.__setattr__(_bound, "name", _name)  # once, before anybody sees it
+for _name in [n for n, value in globals().items() if isinstance(value, Bound)]:
+    object.__setattr__(globals()[_name], "name", _name)  # once, before anybody sees it
