@@ -43,10 +43,11 @@ _BOUNDS = ("upper", "lower")
 def _enter(statement, key, kind, outcome, status, rtol, atol, uncompared=None, of=None,
            bound=None, coarse=None):
     resolution = outcome.resolution
+    resolves = kind != "illustration" and "for_all" not in (kind, of)  # which says it in words
     text = "; ".join([
         outcome.claim + (" is false" if status == "refuted" else ""),
         *outcome.notes,
-        *([resolution.words] if resolution and kind != "illustration" else []),
+        *([resolution.words] if resolution and resolves else []),
         *display.excuse("uncompared", uncompared),
         *display.excuse("coarse", coarse),
     ])
