@@ -58,7 +58,7 @@ def test_a_bound_is_violated_just_below_its_resolution_and_not_above(cases, erro
     truth = np.array([t for t, _ in cases])
     bound = truth * [r for _, r in cases]
     c = value(make("upper", truth, bound, error=error))
-    assert 0 <= c <= 1
+    assert c <= 1
     assert not violated("upper", truth, (c + 1e-6) * bound, error=error)
     if c > 1e-3:
         assert violated("upper", truth, (c - 1e-6) * bound, error=error)
@@ -92,12 +92,21 @@ def test_an_equality_notices_its_error_over_its_size(a, b, error):
 
 
 def test_special_sides():
-    assert make("upper", 1.0, math.inf).record()["resolution"] == {"measure": "vacuous"}
+    assert make("upper", 1.0, math.inf).record()["resolution"] == {"measure": "nothing"}
     zero = make("upper", -0.25, 0.0).record()["resolution"]
     assert (zero["measure"], zero["value"]) == ("absolute", pytest.approx(0.25))
     # A negative bound is lowered by a share of its size.
-    assert value(make("upper", -3.0, -2.0)) == pytest.approx(0.5)
+    below = make("upper", -3.0, -2.0)
+    assert below.line.endswith("would notice a bound lower by ≈ 50 % of its size")
+    assert value(below) == pytest.approx(0.5)
     assert violated("upper", -3.0, -2.0 - 0.51 * 2.0)
+    above = make("lower", -2.0, -3.0)
+    assert above.line.endswith("would notice a bound higher by ≈ 33 % of its size")
+    assert violated("lower", -2.0, -3.0 + 0.34 * 3.0)
+    # A bound that is far from tight cannot be told from a negative one.
+    loose = make("upper", -1000.0, 1.0)
+    assert loose.line.endswith("would notice no positive bound")
+    assert change(loose.record()) == pytest.approx(1001)
     # Sides that are rounding do not make a claim sharp.
     sharp = make("upper", [1.0, 1e-17], [4.0, 1e-17])
     assert value(sharp) == pytest.approx(0.25)
@@ -128,14 +137,82 @@ def test_exponents_and_effects():
 
 def test_a_control_says_how_far_beyond_its_interval_it_is():
     found = make("control", "upper", estimate(2.0, 0.01), 1.0, error=0.1)
-    room = verdicts.half_width(0.01, 19) + 0.1
-    assert value(found) == pytest.approx(1 / room)
-    assert found.line.endswith(f"effect ≈ {1 / room:.2g} half widths")
+    effect = (1 - 0.1) / verdicts.half_width(0.01, 19)
+    assert value(found) == pytest.approx(effect)
+    assert found.line.endswith(f"effect ≈ {effect:.2g} half widths")
     assert make("control", "tight", 1.0, 2.0, error=0.1).line.endswith("10 times the stated error")
-    assert make("control", "identity", 1.0, 2.0).line.endswith("; exact")
+    assert make("control", "identity", 1.0, 2.0).line.endswith("; off by ≈ 50 %")
+
+
+@given(positive, st.floats(1, 3), st.floats(1e-3, 0.3), st.floats(1e-3, 0.3))
+@steady
+def test_a_bound_that_is_an_estimate_is_multiplied_with_its_error(truth, ratio, s, t):
+    for kind, lhs, rhs in (("upper", truth, truth * ratio), ("lower", truth * ratio, truth)):
+        found = make(kind, estimate(lhs, s * lhs), estimate(rhs, t * rhs)).record()["resolution"]
+        if found["measure"] == "nothing":
+            # A lower bound that noise makes compatible with zero: no multiple of it is refuted.
+            assert kind == "lower" and verdicts.half_width(t, 19) >= 1
+            continue
+        for step, expected in ((1e-6, False), (-1e-6, True)):
+            c = found["value"] + (step if kind == "upper" else -step) * max(1, found["value"])
+            if c > 0:
+                assert violated(kind, estimate(lhs, s * lhs),
+                                estimate(c * rhs, c * t * rhs)) == expected
+
+
+def test_a_far_lower_bound_is_coarse_however_far_it_is():
+    for far in (1e3, 1e15, 1e40):
+        found = make("lower", far, 1.0).record()
+        assert found["resolution"]["measure"] == "factor above"
+        assert teeth.coarse([found]) != {}
+
+
+def test_extreme_numbers_neither_crash_nor_leave_json():
+    import json
+
+    for lhs, rhs, error in ((-1e308, 1e308, 0), (0.0, 1e-310, 0), (1e-310, 1e-310, 1e-310),
+                            (1e308, 1e308, 1e300), (0.0, 0.0, 0), (-1e-300, 0.0, 0)):
+        for kind in ("upper", "tight"):
+            room = max(error, abs(rhs - lhs)) if kind == "tight" else error
+            if math.isfinite(room):
+                json.dumps(make(kind, lhs, rhs, error=room, atol=0).record(), allow_nan=False)
+        json.dumps(make("lower", rhs, lhs, error=error).record(), allow_nan=False)
+    with pytest.raises(ValueError, match="error must be one number, or have shape"):
+        make("upper", 1.0, 2.0, error=np.array([0.1, 5.0]))
+    with pytest.raises(ValueError, match="key must be one line"):
+        verdicts.upper("S", "two\nlines", 1.0, 2.0)
 
 
 # ------------------------------------------------------------------------------- it travels
+
+
+@given(st.lists(st.tuples(st.floats(1e-3, 1e3), st.floats(1.001, 50)), min_size=1, max_size=4),
+       st.floats(0, 0.2), st.floats(0, 0.2), st.lists(st.floats(-1, 1), min_size=10, max_size=10),
+       st.sampled_from(["upper", "lower", "tight"]), st.booleans())
+@steady
+def test_numbers_within_their_tolerance_give_a_resolution_within_its_own(
+        cases, s, t, moves, kind, noisy):
+    small, large = np.array([c for c, _ in cases]), np.array([c * r for c, r in cases])
+    cases = slice(0, 1) if noisy else slice(None)
+    small, large = small[cases], large[cases]
+    lhs, rhs = (large, small) if kind == "lower" else (small, large)
+    errors = (s * lhs[0], t * rhs[0]) if noisy else (0.0, 0.0)
+
+    def run(p):
+        def moved(x, m):
+            return x * (1 + 0.9e-6 * m)
+
+        k = len(lhs)
+        x, y = moved(lhs, np.array(p[:k])), moved(rhs, np.array(p[4:4 + k]))
+        if noisy:
+            x = estimate(x[0], moved(errors[0], p[8]))
+            y = estimate(y[0], moved(errors[1], p[9]))
+        error = {"error": float(np.max(large - small) * 1.01)} if kind == "tight" else {}
+        return make(kind, x, y, **error).record()
+
+    stored, new = run([0.0] * 10), run(moves)
+    new = new | {"numbers": stored["numbers"], "standard_errors": stored["standard_errors"]}
+    assert disagreements([stored], [new]) == []
 
 
 @given(st.floats(1e-6, 1e6), st.floats(1.001, 3), st.floats(0, 0.5), st.floats(-1, 1),
@@ -206,7 +283,7 @@ def test_which_claims_are_coarse():
         record("rate", "slope", {"measure": "exponent", "value": 0.16, "tolerance": 0}),
         record("monotone", "effect", {"measure": "half widths", "value": 1.1, "tolerance": 0}),
         record("upper", "alone", below(0.4)), record("upper", "sharp alone", below(0.6)),
-        record("upper", "vacuous", {"measure": "vacuous"}),
+        record("upper", "vacuous", {"measure": "nothing"}),
         # One bound, judged together.
         record("upper", "a", below(0.4), bound="M"), record("upper", "b", below(0.51), bound="M"),
         record("upper", "c", below(0.4), bound="W"), record("upper", "d", below(0.1), bound="W"),
@@ -295,12 +372,18 @@ def test_a_card_leads_with_its_sharpest_claim_in_words():
     ("eps_stab^2 <= 2 kappa", "ε<sub>stab</sub><sup>2</sup> ≤ 2 κ"),
     ("N^2 h_K >= a < b", "N<sup>2</sup> h<sub>K</sub> ≥ a &lt; b"),
     ("p_eps and s^i", "p<sub>ε</sub> and s<sup>i</sup>"),
-    ("epsilon**2 = A**2 - 2*c*sqrt(h)", "ε<sup>2</sup> = A<sup>2</sup> - 2 c √(h)"),
-    ("(a + 1)**(3/2)/x**-1, d* = 2", "(a + 1)<sup>3/2</sup>/x<sup>−1</sup>, d* = 2"),
+    ("N^-1/2 and N^-0.5 and x^2/2", "N<sup>−1/2</sup> and N<sup>−0.5</sup> and x<sup>2</sup>/2"),
+    ("d* = 2*3 nodes, t*(kappa)", "d* = 2*3 nodes, t*(κ)"),
     ("deltas, epsilonics, early_stopping_time, 1e-5", None),
     ("the rate of a sample", None)])
 def test_names_are_written_as_on_a_blackboard(text, markup):
     assert pretty(text) == (markup or text)
+
+
+def test_formulas_of_sympy_are_written_as_on_a_blackboard():
+    written = pretty("epsilon**2 = A**2 - 2*c*sqrt(h) <=> (a + 1)**(3/2)/x**-1 >= 0", formula=True)
+    assert written == ("ε<sup>2</sup> = A<sup>2</sup> - 2 · c · √(h) ⇔ "
+                       "(a + 1)<sup>3/2</sup>/x<sup>−1</sup> ≥ 0")
 
 
 def test_cards_without_a_claim_that_holds():
@@ -312,6 +395,24 @@ def test_cards_without_a_claim_that_holds():
     x = sympy.Symbol("x")
     same = verdicts.identity("S", "step 1", x + x, 2 * x)
     assert "S, step 1: both sides are one formula (sympy)" in summary_of(cards(same))
+    # But not of a control, which says the opposite.
+    other = verdicts.control("S", "step 2", "identity", x, 2 * x)
+    assert summary_of(cards(other)).startswith(
+        "<b>Refuted, as it must be.</b> S, step 2: difference = 0 is false")
+    assert summary_of(cards(other, control)).endswith("And 1 more control.")
+    assert summary_of(cards(wrong, wrong)).endswith("And 1 more open.")
+    with pytest.raises(AssertionError):
+        verdicts.upper("S", "wrong", 2.0, 1.0)
+    failed = ledger.made()[-1]
+    assert summary_of(cards(same, failed)) == (
+        "<b>Violated.</b> S, wrong: ≈ 2 ≤ ≈ 1. And 1 holds.")
+
+
+def test_sides_without_a_name_or_with_a_number_for_a_name():
+    same = verdicts.tight("S", "two routes", 0.5, 0.5001, error=0.001)
+    assert "S, two routes: ≈ 0.5 and ≈ 0.5001 agree, would notice" in summary_of(cards(same))
+    named = verdicts.upper("S", "exponent", -1.9, -1.75, names=("slope", "-1.75"))
+    assert "slope ≈ -1.9 ≤ -1.75, would notice a bound lower by ≈ 8.6 %" in summary_of(cards(named))
 
 
 def test_a_card_needs_no_style_and_escapes_what_it_is_given():

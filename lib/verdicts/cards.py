@@ -24,7 +24,7 @@ COLOURS = {
 WORDS = {"refuted": "refuted, as it must be", "shown": "by construction"}
 _COUNTS = {  # one, several
     "violated": ("violated", "violated"),
-    "holds": ("more holds", "more hold"),
+    "holds": ("holds", "hold"),
     "consistent": ("consistent", "consistent"),
     "open": ("open", "open"),
     "shown": ("by construction", "by construction"),
@@ -32,18 +32,20 @@ _COUNTS = {  # one, several
 # What a headline had best show, for lack of anything better the last.
 _INFORMATIVE = ("upper", "lower", "tight", "rate", "shape", "monotone", "for_all", "identity")
 _SIDES = re.compile(r"\b(?:lhs|rhs) ≈ ")
-_SIGNS = {"<=": "≤", ">=": "≥"}
+_EQUAL = re.compile(r"^lhs ≈ (\S+) equals rhs ≈ (\S+)")
+_ITSELF = re.compile(r"(?<!\S)(-?[0-9.]+(?:e-?[0-9]+)?|zero) ≈ \S+")
+_SIGNS = {"<=": "≤", ">=": "≥", "=>": "⇒", "<=>": "⇔"}
 _GREEK = {
     "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "eps": "ε", "epsilon": "ε", "eta": "η",
     "theta": "θ", "kappa": "κ", "lambda": "λ", "mu": "μ", "xi": "ξ", "pi": "π", "rho": "ρ",
     "sigma": "σ", "tau": "τ", "phi": "φ", "chi": "χ", "upsilon": "υ", "omega": "ω",
 }
 _NAME = re.compile(
-    r"(?<![A-Za-z0-9_&])([A-Za-z]+)(?:_([A-Za-z0-9]{1,5}))?(?:\^([0-9]+|[a-z]))?(?![A-Za-z0-9_^])"
+    r"(?<![A-Za-z0-9_&])([A-Za-z]+)(?:_([A-Za-z0-9]{1,5}))?(?:\^([0-9]+(?![./][0-9])|[a-z]))?(?![A-Za-z0-9_^])"
 )
 
 
-_POWER = re.compile(r"\^(?:(-?[0-9]+)|\((-?[0-9/]+)\))")
+_POWER = re.compile(r"\^(?:(-[0-9]+/[0-9]+|-?[0-9]+(?:\.[0-9]+)?)|\((-?[0-9/]+)\))")
 _PRODUCT = re.compile(r"(?<=[\w)>])\*(?=[\w(|√])")
 
 
@@ -58,13 +60,16 @@ def line(statement, key, kind, status, text, of=None):
     return f"[{words}] {statement} · {key} ({kind_words(kind, of)}): {text}"
 
 
-def pretty(text):
+def pretty(text, formula=False):
     """A line's text as markup: ≤ for <=, Greek letters for their names, and what follows _ or ^
-    lowered or raised: eps_stab^2 becomes ε<sub>stab</sub><sup>2</sup>."""
+    lowered or raised: eps_stab^2 becomes ε<sub>stab</sub><sup>2</sup>.
+
+    In a ``formula``, as sympy writes it, products and roots have their signs, too.
+    """
     text = html.escape(" ".join(_SIGNS.get(word, word) for word in text.split(" ")), quote=False)
     text = _NAME.sub(_written, text.replace("**", "^"))
     text = _POWER.sub(lambda m: f"<sup>{(m[1] or m[2]).replace('-', '−')}</sup>", text)
-    return _PRODUCT.sub(" ", text).replace("sqrt(", "√(")
+    return _PRODUCT.sub(" · ", text).replace("sqrt(", "√(") if formula else text
 
 
 def _written(match):
@@ -103,22 +108,39 @@ def _text(record, written):
 
 def _sentence(record, written):
     claim, *notes = _text(record, written).split("; ")
-    if claim.startswith("difference = 0"):
-        claim = "both sides are one formula (sympy)"
-    sharp = record["kind"] == "identity"  # rounding: not worth a sentence
-    noticed = [n for n in notes if n.startswith(("would notice", "effect")) and not sharp]
-    words = ", ".join([_SIDES.sub("≈ ", claim), *noticed[:1]])
-    return f"{html.escape(record['statement'])}, {pretty(record['key'])}: {pretty(words)}"
+    noticed = []
+    if record["kind"] == "identity":  # rounding is not worth a sentence
+        if claim == "difference = 0" and record["status"] == "holds":
+            claim = "both sides are one formula (sympy)"
+    else:
+        noticed = [n for n in notes if n.startswith(("would notice", "effect", "off by"))]
+    words = ", ".join([_readable(claim), *noticed[:1]])
+    name = f"{html.escape(record['statement'])}, {pretty(record['key'])}"
+    return f"{name}: {_formatted(record, words)}"
 
 
-def _rest(records, more):
-    """What else the cell claims, in counts; a control that is alone by name, unless there is
-    ``more`` of them."""
+def _readable(claim):
+    """Without the names of nameless sides, and without the value of a side that is a number."""
+    claim = _EQUAL.sub(r"≈ \1 and ≈ \2 agree", claim)
+    return _SIDES.sub("≈ ", _ITSELF.sub(r"\1", claim))
+
+
+def _formatted(record, text):
+    formula = "for_all" in (record["kind"], record.get("of"))
+    return pretty(text, formula=formula)
+
+
+def _rest(records, head):
+    """What else the cell claims, in counts; a control that is alone by name."""
     counts = Counter(r["status"] for r in records)
-    parts = [f"{counts[s]} {words[counts[s] > 1]}" for s, words in _COUNTS.items() if counts[s]]
+    parts = []
+    for status, (one, several) in _COUNTS.items():
+        more = "more " if status == head["status"] else ""
+        if n := counts[status]:
+            parts.append(f"{n} {more}{one if n == 1 else several}")
     controls = [r["key"] for r in records if r["status"] == "refuted"]
-    if controls and more:
-        parts.append(f"{len(controls)} more")
+    if controls and head["status"] == "refuted":
+        parts.append(f"{len(controls)} more control{'s' if len(controls) > 1 else ''}")
     elif len(controls) == 1:
         parts.append(f"1 control refuted, as it must be: {pretty(controls[0])}")
     elif controls:
@@ -131,7 +153,7 @@ def card(records, lines, legend=""):
     legend of verdicts."""
     first = min(range(len(records)), key=lambda i: _interesting(records[i]))
     head = records[first]
-    rest = _rest(records[:first] + records[first + 1 :], head["status"] == "refuted")
+    rest = _rest(records[:first] + records[first + 1 :], head)
     colour = COLOURS[head["status"]]
     summary = (
         f"<b>{WORDS.get(head['status'], head['status']).capitalize()}.</b> "
@@ -153,5 +175,5 @@ def _row(record, written):
     return (
         f'<p style="margin:0.3em 0;border-left:3px solid {COLOURS[record["status"]]};'
         f'padding-left:0.4em"><b>{words}</b> '
-        f"{name} ({kind}): {pretty(_text(record, written))}</p>"
+        f"{name} ({kind}): {_formatted(record, _text(record, written))}</p>"
     )

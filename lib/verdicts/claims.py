@@ -43,11 +43,13 @@ _BOUNDS = ("upper", "lower")
 def _enter(statement, key, kind, outcome, status, rtol, atol, uncompared=None, of=None,
            bound=None, coarse=None):
     resolution = outcome.resolution
-    resolves = kind != "illustration" and "for_all" not in (kind, of)  # which says it in words
+    # What for_all decides, its line says in words; what is false as it stands notices nothing.
+    resolves = resolution and kind != "illustration" and "for_all" not in (kind, of) and (
+        status != "violated")
     text = "; ".join([
         outcome.claim + (" is false" if status == "refuted" else ""),
         *outcome.notes,
-        *([resolution.words] if resolution and resolves else []),
+        *([resolution.words] if resolves else []),
         *display.excuse("uncompared", uncompared),
         *display.excuse("coarse", coarse),
     ])

@@ -1,14 +1,12 @@
 """Evaluators of the kinds that compare two sides: upper, lower, tight, identity."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from verdicts.display import interval, number
 from verdicts.outcome import NAMES, ROUNDING, Outcome
 from verdicts.quantities import allowance, quantity, subtract
 from verdicts.records import plain
-from verdicts.resolution import EXACT, of_bound, of_effect, of_equality
+from verdicts.resolution import of_bound, of_equality, of_failure
 from verdicts.symbolic import is_symbolic, vanishes, witness
 
 
@@ -24,6 +22,14 @@ def _pair(lhs, rhs, infinite=False):
     if statistical and shape:
         raise ValueError("lhs and rhs must be single numbers where one of them is an estimate")
     return lhs, rhs, statistical
+
+
+def _granted(error, lhs, rhs):
+    """The evaluation error: one number, or one for each case."""
+    error, shape = allowance(error), np.broadcast_shapes(lhs.value.shape, rhs.value.shape)
+    if error.shape not in ((), shape):
+        raise ValueError(f"error must be one number, or have shape {shape}, not {error.shape}")
+    return error
 
 
 def _numbers(lhs, rhs, difference=None):
@@ -50,6 +56,10 @@ def _worst(margin, lhs, rhs):
     return np.unravel_index(np.argmin(relative), relative.shape), scale
 
 
+def _larger(lhs, rhs):
+    return np.maximum(np.abs(lhs.value), np.abs(rhs.value))
+
+
 def _at(values, index, shape):
     return float(np.broadcast_to(values, shape)[index])
 
@@ -59,7 +69,7 @@ def _inequality(lhs, rhs, sign, *, error, difference, names, slack):
     lhs, rhs, statistical = _pair(lhs, rhs, infinite=sign > 0)
     if np.isneginf(rhs.value).any():
         raise ValueError("rhs must not be minus infinity")
-    error = allowance(error)
+    error = _granted(error, lhs, rhs)
     paired = None
     if difference is not None:
         paired = quantity(difference, "difference")
@@ -99,10 +109,9 @@ def _inequality(lhs, rhs, sign, *, error, difference, names, slack):
         notes.append(f"worst of {margin.size} cases")
     claim = f"{sides}{names[1]} ≈ {number(bound)}"
     if status == "violated":
-        sizes = np.abs(lhs.value) + np.abs(rhs.value)
-        found = of_effect(-margin, half + error, half, gap.error_ratio, sizes, np.argmax)
+        found = of_failure(-margin, error, half, gap.error_ratio, _larger(lhs, rhs))
     else:
-        found = of_bound(lhs.value, rhs.value, margin, room, half, gap.error_ratio, sign)
+        found = of_bound(lhs, rhs, gap, error, sign, paired is not None)
     return Outcome(status, claim, notes, **_numbers(lhs, rhs, paired), resolution=found,
                    slack=slack)
 
@@ -117,7 +126,7 @@ def lower(lhs, rhs, *, error=0.0, difference=None, names=NAMES, slack=True):
 
 def tight(lhs, rhs, *, error, names=NAMES, slack=True):
     lhs, rhs, statistical = _pair(lhs, rhs)
-    error = allowance(error)
+    error = _granted(error, lhs, rhs)
     gap = subtract(rhs, lhs)
     half = gap.half_width
     distance = np.abs(gap.value)
@@ -136,10 +145,9 @@ def tight(lhs, rhs, *, error, names=NAMES, slack=True):
         notes.append(f"worst of {distance.size} cases")
     claim = f"{names[0]} ≈ {number(left)} equals {names[1]} ≈ {number(right)}"
     if status == "violated":
-        sizes = np.abs(lhs.value) + np.abs(rhs.value)
-        found = of_effect(distance, room, half, gap.error_ratio, sizes, np.argmax)
+        found = of_failure(distance, error, half, gap.error_ratio, _larger(lhs, rhs))
     else:
-        found = of_equality(lhs.value, rhs.value, room, half, gap.error_ratio)
+        found = of_equality(lhs, rhs, gap, error)
     return Outcome(status, claim, notes, **_numbers(lhs, rhs), resolution=found)
 
 
@@ -152,9 +160,6 @@ def identity(lhs, rhs=0, *, error=None, names=NAMES, slack=True):
     if error is None:
         size = np.maximum(np.abs(left.value), np.abs(right.value))
         error = ROUNDING * np.maximum(1.0, size)
-        found = tight(lhs, rhs, error=error, names=names)
-        # Rounding is no yardstick for how false a false identity is.
-        return replace(found, resolution=EXACT) if found.status == "violated" else found
     return tight(lhs, rhs, error=error, names=names)
 
 

@@ -6,7 +6,7 @@ from verdicts.display import interval, number
 from verdicts.outcome import NAMES, ROUNDING, Outcome
 from verdicts.quantities import allowance, array, quantity, scalar
 from verdicts.records import plain
-from verdicts.resolution import Resolution, of_effect
+from verdicts.resolution import of_effect, of_exponent, of_failure
 from verdicts.statistics import half_width
 
 
@@ -28,10 +28,10 @@ def rate(slope, predicted, *, tolerance, names=("slope", "predicted"), slack=Tru
     numbers = {"slope": float(q.value), "predicted": target, "tolerance": tolerance}
     errors = {"slope": q.standard_error} if q.standard_error else {}
     if status == "violated":
-        sizes = abs(numbers["slope"]) + abs(target)
-        noticed = of_effect(distance, tolerance + half, half, q.error_ratio, sizes)
+        sizes = max(abs(numbers["slope"]), abs(target))
+        noticed = of_failure(distance, tolerance, half, q.error_ratio, sizes)
     else:
-        noticed = Resolution("exponent", tolerance + half, q.error_ratio, half + tolerance)
+        noticed = of_exponent(q, tolerance)
     return Outcome(status, claim, notes, numbers, errors, noticed)
 
 
@@ -65,9 +65,13 @@ def _rises(values, pairs, error):
     room = halves + error + ROUNDING * np.abs(values).max()
     status = "holds" if (mean > room).all() else "undecided"
     status = "violated" if (mean < -room).any() else status
-    effect, sharpest = (-mean, np.argmax) if status == "violated" else (mean, np.argmin)
     ratio = np.divide(halves, errors, out=np.zeros_like(halves), where=errors > 0)
-    found = of_effect(effect, halves + error, halves, ratio, np.abs(mean), sharpest)
+    if status == "violated":
+        i = int(np.argmin(mean + halves))
+        sides = np.abs(values).mean(axis=tuple(range(values.ndim - 1)))[[a[i], b[i]]].max()
+        found = of_failure(-mean[i], error, halves[i], ratio[i], sides)
+    else:
+        found = of_effect(mean, error, halves, ratio, np.abs(mean))
     return mean, errors, halves, status, found
 
 

@@ -88,7 +88,7 @@ def show_failure():
     """Display what a card looks like when its claim is false; an example, no claim is made."""
     record = {"statement": "Example", "key": "half of a bound", "kind": "upper",
               "status": "violated", "numbers": {"lhs": 1.0, "rhs": 0.75}}
-    words = "truth ≈ 1 <= bound ≈ 0.75; slack ≈ 0.75; effect ≈ 12 half widths"
+    words = "truth ≈ 1 <= bound ≈ 0.75; slack ≈ 0.75"
     text = line(*(record[k] for k in ("statement", "key", "kind", "status")), words)
     publish(text, card([record], [text]), example=True)
 

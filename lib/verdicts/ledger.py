@@ -85,6 +85,8 @@ def check_names(statement, key):
     for name, text in (("statement", statement), ("key", key)):
         if not isinstance(text, str) or not text.strip():
             raise ValueError(f"{name} must be a non-empty string, not {text!r}")
+        if not text.isprintable():
+            raise ValueError(f"{name} must be one line of printable characters, not {text!r}")
     if _known is not None and statement not in _known:
         raise ValueError(f"unknown statement {statement!r}; known are {sorted(_known)}")
     # A cell that is run again has another execution count and replaces its verdicts; that two

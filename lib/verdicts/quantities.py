@@ -86,8 +86,10 @@ def allowance(x, name="error"):
 
 def subtract(rhs, lhs):
     """rhs - lhs with standard errors added: valid whatever the dependence of the two."""
+    with np.errstate(over="ignore"):
+        value = rhs.value - lhs.value
     return Quantity(
-        rhs.value - lhs.value,
+        value,
         rhs.standard_error + lhs.standard_error,
         min(rhs.degrees_of_freedom, lhs.degrees_of_freedom),
     )

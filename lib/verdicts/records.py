@@ -5,12 +5,18 @@ import re
 
 import numpy as np
 
+from verdicts.resolution import phrases
+
 # One record holds at most this many cases of an array (evenly spaced ones, if there are more).
 MAX_CASES = 200
 
 _NUMBER = r"[-+−]?(?:\d+\.?\d*(?:e[-+]?\d+)?|\.\d+(?:e[-+]?\d+)?|inf|nan)(?:\(\d+\))?"
 _APPROXIMATE = re.compile(rf"([≈±]\s*){_NUMBER}[ \t]*")
 _SLACK = re.compile(r"; slack ≈\s*#")
+# The digits are gone by then, and the blanks behind them.
+_RESOLUTION = re.compile(
+    "; (?:" + "|".join(re.escape(p.replace("# ", "#")) for p in phrases("#")) + ")(?=;|$)", re.M
+)
 _STATUS = re.compile(r"\[(?:holds|consistent)\][ \t]*")
 _STATUS_COLOUR = re.compile(r"(border-left: ?3px solid )#[0-9a-fA-F]{6}")
 _DECIMAL = re.compile(r"[-+−]?(?:\d+\.\d*(?:e[-+]?\d+)?|\d+e[-+]?\d+|inf)(?:\(\d+\))?")
@@ -28,6 +34,7 @@ def neutralise(text):
     text = _APPROXIMATE.sub(r"\1#", text)
     text = _SLACK.sub("", text)  # whether a ratio exists hangs on the sign of a rounding error
     text = _STATUS.sub("[status] ", text)
+    text = _RESOLUTION.sub("", text)  # compared in the records
     return _STATUS_COLOUR.sub(r"\1#", text)
 
 

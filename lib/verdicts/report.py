@@ -78,18 +78,20 @@ def _slack(entry):
 
 
 def _noticed(entry):
-    """The smallest relative change that its sharpest and its coarsest claim would have noticed."""
-    shown = [r for _, r in entry.claims if r["kind"] not in ("control", "illustration")]
-    found = [c for r in shown if (c := change(r)) is not None]
+    """The smallest relative change that its sharpest and its coarsest claim with numbers would
+    have noticed."""
+    numeric = [r for _, r in entry.claims if r["kind"] in ("upper", "lower", "tight")]
+    found = [c for r in numeric if (c := change(r)) is not None]
     if not found:
-        return "–"
+        formulas = any(r["kind"] in ("identity", "for_all") for _, r in entry.claims)
+        return "exact" if formulas else "–"
     ends = list(dict.fromkeys(percent(c) for c in (min(found), max(found))))
     return " – ".join(ends)
 
 
 def percent(c):
     """A relative change in words."""
-    return "exact" if c == 0 else f"{float(f'{100 * c:.2g}'):g} %"
+    return f"{float(f'{100 * c:.2g}'):g} %" if c <= 1 else "> 100 %"
 
 
 def cells(entry, link):

@@ -2,145 +2,210 @@
 
 ``upper`` and ``lower``: the factor closest to one with which the bound could be multiplied before
 the claim is violated; equalities: a relative change; what must find an effect: how many half
-widths, or stated errors, the smallest effect is. Always at the sharpest case, from the numbers
+widths, or stated errors, the smallest effect is.  Always at the sharpest case, from the numbers
 that the claim has anyway.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 _WORDS = {
     "factor below": "would notice a bound below ≈ {} of it",
     "factor above": "would notice a bound above ≈ {} of it",
+    "lower by": "would notice a bound lower by ≈ {} % of its size",
+    "higher by": "would notice a bound higher by ≈ {} % of its size",
+    "relative": "would notice ≈ {} %",
     "exponent": "would notice ≈ {} in the exponent",
     "absolute": "would notice ≈ {}",
     "half widths": "effect ≈ {} half widths",
     "errors": "effect ≈ {} times the stated error",
+    "off by": "off by ≈ {} %",
     "exact": "exact",
-    "vacuous": "would notice nothing",
+    "nothing": "would notice nothing",
 }
+_NO_POSITIVE = "would notice no positive bound"
+_IN_PERCENT = ("lower by", "higher by", "relative", "off by")
+_LARGEST = ("factor below", "off by")  # where the sharpest case has the largest value
+_TINY = 1e-12  # sides that small are zero: the default atol compares them with nothing else
+_SMALL = 1e-9  # so are those that small beside the largest of their array
+_EXACT = 1e6  # an effect of so many half widths, or errors, has none
 
 
 @dataclass(frozen=True)
 class Resolution:
-    """What would have been noticed, and how well that number is known.
+    """What would have been noticed, for each case that counts, and how well that is known.
 
-    Where the compared numbers x are known to atol + rtol |x|, the value is known to
-    ``absolute`` * atol + ``relative`` * rtol.
+    Where the compared numbers x are known to atol + rtol |x|, a value is known to ``absolute`` *
+    atol + ``relative`` * rtol.
     """
 
     measure: str
-    value: float = 0.0
-    absolute: float = 0.0
-    relative: float = 0.0
+    values: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    absolute: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    relative: np.ndarray = field(default_factory=lambda: np.zeros(0))
+
+    @property
+    def value(self):
+        """At the sharpest case."""
+        return float((np.max if self.measure in _LARGEST else np.min)(self.values))
 
     @property
     def words(self):
         """As a line says it; every inexact number stands behind ≈."""
-        if self.measure == "relative":
-            return f"would notice ≈ {float(f'{100 * self.value:.2g}'):g} %"
-        digits = 2
+        words = _WORDS[self.measure]
+        if "{}" not in words:
+            return words
+        if self.measure == "factor below" and self.value < _SMALL:
+            return _NO_POSITIVE
+        value, digits = self.value * (100 if self.measure in _IN_PERCENT else 1), 2
         if self.measure.startswith("factor"):  # the digits of its distance from one count
-            distance = min(max(abs(1 - self.value), 1e-6), 0.1)
+            distance = min(max(abs(1 - value), 1e-6), 0.1)
             digits = 1 - math.floor(math.log10(distance))
-        return _WORDS[self.measure].format(f"{float(f'{self.value:.{digits}g}'):g}")
+        return words.format(f"{float(f'{value:.{digits}g}'):g}")
 
     def record(self, rtol, atol):
-        """What is stored: the value and its tolerance, where there is one."""
-        if self.measure in ("exact", "vacuous"):
+        """What is stored: the value and its tolerance, where there is one.
+
+        The tolerance is that of every case that could be the sharpest.
+        """
+        if not self.values.size:
             return {"measure": self.measure}
-        tolerance = self.absolute * atol + self.relative * rtol
-        return {"measure": self.measure, "value": self.value, "tolerance": tolerance}
+        room = np.minimum(self.absolute * atol + self.relative * rtol, 1e300)
+        sign = -1 if self.measure in _LARGEST else 1
+        order = sign * self.values
+        first = int(np.argmin(order))
+        rivals = order - room <= order[first] + room[first]
+        return {"measure": self.measure, "value": self.value,
+                "tolerance": float(room[rivals].max())}
 
 
-EXACT = Resolution("exact")
-_ROUNDING = 1e-12
+def phrases(digits):
+    """All that ``words`` can say, with this in place of digits."""
+    return [words.format(digits) for words in (*_WORDS.values(), _NO_POSITIVE)]
+
+
+EXACT, NOTHING = Resolution("exact"), Resolution("nothing")
 
 
 def change(record):
     """The smallest relative change that a record's claim would have noticed; None if it has no
     such number (an exponent, an effect, an absolute change)."""
     found = record.get("resolution", {})
-    value = found.get("value")
-    return {
-        "factor below": lambda: 1 - value,
-        "factor above": lambda: value - 1,
-        "relative": lambda: value,
-        "exact": lambda: 0.0,
-        "vacuous": lambda: 1.0,
-    }.get(found.get("measure"), lambda: None)()
+    measure, value = found.get("measure"), found.get("value")
+    if measure == "exact":
+        return 0.0 if record["kind"] in ("identity", "for_all") else None
+    if measure == "nothing":
+        return math.inf
+    by_factor = {"factor below": -1, "factor above": 1}
+    if measure in by_factor:
+        return by_factor[measure] * (value - 1)
+    return value if measure in ("relative", "lower by", "higher by") else None
 
 
-def _choose(values, absolute, relative, sharpest):
-    """(value, absolute, relative) of the sharpest case, among those whose value is known to 1 % at
-    the default tolerances, if there are any."""
-    values, absolute, relative = np.broadcast_arrays(values, absolute, relative)
-    known = (absolute < 1e10) & (relative < 1e4)
-    candidates = np.flatnonzero(known.ravel() if known.any() else np.isfinite(values).ravel())
-    i = candidates[sharpest(values.ravel()[candidates])]
-    return float(values.flat[i]), float(absolute.flat[i]), float(relative.flat[i])
+def _counting(size):
+    """Which cases count: those whose side is not rounding."""
+    return size > max(_TINY, _SMALL * size.max(initial=0.0))
 
 
-def of_bound(lhs, rhs, margin, room, half, error_ratio, sign):
-    """Of lhs <= rhs (sign 1) or lhs >= rhs (sign -1), violated where margin < -room.
-
-    ``error_ratio`` is half width over standard error, 0 without one. A negative bound is
-    lowered, or raised, by a share of its size.
-    """
-    lhs, rhs, margin, room = np.broadcast_arrays(lhs, rhs, margin, room)
-    finite = np.isfinite(rhs)
+def _resolution(measure, values, absolute, relative):
+    """A Resolution of the cases with a finite value."""
+    columns = [np.ravel(a) for a in np.broadcast_arrays(values, absolute, relative)]
+    finite = np.isfinite(columns[0])
     if not finite.any():
-        return Resolution("vacuous")
-    lhs, rhs, margin, room = (np.abs(a[finite]) if k < 2 else a[finite]
-                              for k, a in enumerate((lhs, rhs, margin, room)))
-    numbers = 3.0 + error_ratio  # lhs, rhs and the bound's factor; the half width
-    sizes = lhs + 2 * rhs + half
-    # A side that is rounding beside the others counts as zero.
-    large = rhs > _ROUNDING * np.maximum(lhs, room)
-    if not large.any():
-        value, *known = _choose(np.maximum(margin + room, 0), numbers, sizes, np.argmin)
-        return Resolution("absolute", value, *known)
-    lhs, rhs, margin, room, sizes = (a[large] for a in (lhs, rhs, margin, room, sizes))
-    share = np.maximum(margin + room, 0) / rhs
-    share, *known = _choose(share, numbers / rhs, sizes / rhs, np.argmin)
-    if sign > 0:
-        return Resolution("factor below", max(1 - share, 0.0), *known)
-    return Resolution("factor above", 1 + share, *known)
+        return NOTHING
+    return Resolution(measure, *(np.nan_to_num(a[finite], posinf=1e300) for a in columns))
 
 
-def of_equality(lhs, rhs, room, half, error_ratio):
-    """Of lhs = rhs, violated where |rhs - lhs| > room: room over the larger side.
+def of_bound(lhs, rhs, gap, error, sign, paired):
+    """Of lhs <= rhs (sign 1) or lhs >= rhs (sign -1), Quantities, whose gap is rhs - lhs.
 
-    Where the claimed side rhs is zero in all cases, the room itself.
+    Multiplied by c the bound is violated where sign * (gap + (c - 1) rhs) < -(error + half width),
+    and the half width of rhs is multiplied, too.  A negative bound is lowered, or raised, by a
+    share of its size.
     """
-    lhs, rhs, room = np.broadcast_arrays(np.abs(lhs), np.abs(rhs), room)
-    size = np.maximum(lhs, rhs)
-    large = rhs > _ROUNDING * room
-    if not large.any():
-        value, *known = _choose(room, error_ratio, half, np.argmin)
-        return Resolution("absolute", value, *known)
-    room, size = room[large], size[large]
-    share = room / size
-    value, *known = _choose(share, (error_ratio + share) / size, half / size + share, np.argmin)
-    return Resolution("relative", value, *known)
+    half, own = gap.half_width, rhs.half_width
+    x, y, margin, error = np.broadcast_arrays(lhs.value, rhs.value, sign * gap.value, error)
+    # Rounding of one part in 1e12 is granted, see the rule of ``upper``.
+    scale = np.minimum(np.maximum(np.abs(x), np.abs(y)), 1e300)
+    finite = np.isfinite(y)
+    if not finite.any():
+        return NOTHING
+    x, y, margin, error, scale = (a[finite] for a in (x, y, margin, error, scale))
+    with np.errstate(all="ignore"):
+        step = np.maximum(margin + half + error + _TINY * scale, 0)
+        errors = 2 * gap.error_ratio + 2 * rhs.error_ratio
+        size = np.abs(x) + np.abs(y) + np.abs(margin) + half
+        counts = _counting(np.abs(y))
+        if not counts.any():
+            return _resolution("absolute", step, 3 + errors, size)
+        x, y, step, size = (a[counts] for a in (x, y, step, size))
+        # Unpaired, a smaller upper bound has a smaller error.
+        per = np.abs(y) + (own if sign > 0 and not paired else -own)
+        share = np.where(per > 0, step / per, np.inf)
+        absolute = (3 + share) * (1 + errors) / per
+        relative = (size + share * (np.abs(y) + own)) / per
+        if (y < 0).all():
+            return _resolution("lower by" if sign > 0 else "higher by", share, absolute, relative)
+        share = np.where(y > 0, share, np.inf)
+        if sign > 0:
+            return _resolution("factor below", 1 - share, absolute, relative)
+        return _resolution("factor above", 1 + share, absolute, relative)
 
 
-def of_effect(effect, room, half, error_ratio, sizes, sharpest=np.argmin):
-    """Of an effect that must exceed room = half width + stated error.
+def of_equality(lhs, rhs, gap, error):
+    """Of lhs = rhs, violated where |gap| > error + half width: their sum over |rhs|.
 
-    ``sizes`` are those of the numbers whose difference the effect is; ``sharpest`` chooses the
-    case: the smallest effect where all must be found, the largest where one is enough.
+    Where the claimed side rhs is zero in all cases, that sum itself.
     """
-    effect, room, sizes = np.broadcast_arrays(np.asarray(effect, float), room, sizes)
-    # An interval, or an error, at rounding level is no yardstick.
-    if not (room > _ROUNDING * sizes).any():
-        return EXACT
-    room = np.where(room > _ROUNDING * sizes, room, np.nan)
-    ratio = effect / room
-    measure = "half widths" if np.any(half) else "errors"
-    value, *known = _choose(
-        ratio, (2 + np.abs(ratio) * error_ratio) / room, sizes / room + np.abs(ratio), sharpest
-    )
-    return Resolution(measure, value, *known)
+    half, errors = gap.half_width, 2 * gap.error_ratio
+    size, room = np.broadcast_arrays(np.abs(rhs.value), error + half)
+    size = np.broadcast_to(size, np.broadcast_shapes(size.shape, lhs.value.shape))
+    room = np.broadcast_to(room, size.shape)
+    counts = _counting(size)
+    if not counts.any():
+        return _resolution("absolute", room, errors, half)
+    with np.errstate(all="ignore"):
+        share, size = room[counts] / size[counts], size[counts]
+        return _resolution("relative", share, (errors + share) / size, half / size + share)
+
+
+def of_exponent(slope, tolerance):
+    """Of a fitted exponent: its tolerance and half width."""
+    half = slope.half_width
+    return _resolution("exponent", tolerance + half, slope.error_ratio, half + tolerance)
+
+
+def of_effect(effect, error, half, error_ratio, sizes):
+    """Of effects that must all be found, each beyond error + half width.
+
+    In half widths it is what exceeds the stated error.  ``sizes`` are those of the numbers whose
+    difference the effect is.
+    """
+    effect, error, half, sizes = np.broadcast_arrays(np.asarray(effect, float), error, half, sizes)
+    with np.errstate(all="ignore"):
+        noisy = half > 0
+        measure = "half widths" if noisy.any() else "errors"
+        unit = half if noisy.any() else error
+        ratio = np.where(unit > 0, (effect - np.where(noisy, error, 0)) / unit, np.inf)
+        if ratio.min() > _EXACT:
+            return EXACT
+        absolute = (2 + np.abs(ratio) * error_ratio) / unit
+        return _resolution(measure, ratio, absolute, sizes / unit + 2 * np.abs(ratio))
+
+
+def of_failure(distance, error, half, error_ratio, sizes):
+    """Of a control: how far beyond its error or interval the claim is false, where it is most.
+
+    Without either: as a share of the larger side; ``sizes`` are those of the larger sides.
+    """
+    distance, sizes = np.broadcast_arrays(np.asarray(distance, float), sizes)
+    worst = np.argmax(distance - error)
+    error = np.broadcast_to(error, distance.shape).flat[worst]
+    distance, sizes = distance.flat[worst], max(float(sizes.flat[worst]), _TINY)
+    found = of_effect(distance, error, half, error_ratio, 2 * sizes)
+    if found.measure != "exact":
+        return found
+    share = min(distance / sizes, 1e300)
+    return _resolution("off by", share, (2 + share) / sizes, 2 + share)

@@ -41,11 +41,12 @@ def coarse(claims):
         if value is None:
             continue
         if kind in HALF:
-            groups.setdefault((kind, record.get("bound") or name_of(record)), []).append(record)
+            group = (record["statement"], kind, record.get("bound") or name_of(record))
+            groups.setdefault(group, []).append(record)
         elif _limit(record) is not None and value > _limit(record):
             shown = f"{value:.2g}" if kind == "rate" else f"{100 * value:.2g} %"
             found[name_of(record)] = f"this {kind} would not notice less than {shown}"
-    for (kind, bound), records in groups.items():
+    for (_, kind, bound), records in groups.items():
         if min(noticed(r) for r in records) > HALF[kind]:
             what = "half" if kind == "upper" else "twice"
             one = len(records) == 1
@@ -95,14 +96,16 @@ def teeth(config, numbers=()):
     claims = [(p, r) for p in paths for r in notebook.claims(notebook.read(p))]
     sections = {
         "Equalities: the smallest relative change": ("relative",),
-        "Upper bounds: the largest factor that would be noticed": ("factor below", "vacuous"),
+        "Upper bounds: the largest factor that would be noticed": ("factor below", "nothing"),
         "Lower bounds: the smallest factor that would be noticed": ("factor above",),
+        "Negative bounds: the smallest share of its size": ("lower by", "higher by"),
         "Exponents: the smallest change": ("exponent",),
         "Effects: in half widths": ("half widths",),
         "Effects: in stated errors": ("errors",),
+        "Controls without error: how far they are off": ("off by",),
         "Absolute changes": ("absolute",),
     }
-    rising = ("factor below", "vacuous", "half widths", "errors")
+    rising = ("factor below", "nothing", "half widths", "errors", "off by")
     lines = []
     for title, measures in sections.items():
         found = [(p, r) for p, r in claims if r.get("resolution", {}).get("measure") in measures]
