@@ -413,6 +413,8 @@ def test_sides_without_a_name_or_with_a_number_for_a_name():
     assert "S, two routes: ≈ 0.5 and ≈ 0.5001 agree, would notice" in summary_of(cards(same))
     named = verdicts.upper("S", "exponent", -1.9, -1.75, names=("slope", "-1.75"))
     assert "slope ≈ -1.9 ≤ -1.75, would notice a bound lower by ≈ 8.6 %" in summary_of(cards(named))
+    at = verdicts.upper("S", "later", 1.0, 2.0, names=("at 3000", "at kappa = 0"))
+    assert "at 3000 ≈ 1 ≤ at κ = 0 ≈ 2, would" in summary_of(cards(at))
 
 
 def test_a_card_needs_no_style_and_escapes_what_it_is_given():

@@ -33,7 +33,7 @@ _COUNTS = {  # one, several
 _INFORMATIVE = ("upper", "lower", "tight", "rate", "shape", "monotone", "for_all", "identity")
 _SIDES = re.compile(r"\b(?:lhs|rhs) ≈ ")
 _EQUAL = re.compile(r"^lhs ≈ (\S+) equals rhs ≈ (\S+)")
-_ITSELF = re.compile(r"(?<!\S)(-?[0-9.]+(?:e-?[0-9]+)?|zero) ≈ \S+")
+_ITSELF = re.compile(r"(^| <= | >= | equals )(-?[0-9.]+(?:e-?[0-9]+)?|zero) ≈ \S+")
 _SIGNS = {"<=": "≤", ">=": "≥", "=>": "⇒", "<=>": "⇔"}
 _GREEK = {
     "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "eps": "ε", "epsilon": "ε", "eta": "η",
@@ -122,7 +122,7 @@ def _sentence(record, written):
 def _readable(claim):
     """Without the names of nameless sides, and without the value of a side that is a number."""
     claim = _EQUAL.sub(r"≈ \1 and ≈ \2 agree", claim)
-    return _SIDES.sub("≈ ", _ITSELF.sub(r"\1", claim))
+    return _SIDES.sub("≈ ", _ITSELF.sub(r"\1\2", claim))
 
 
 def _formatted(record, text):
