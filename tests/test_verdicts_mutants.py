@@ -198,17 +198,17 @@ class Chain:
         return 5.0
 
 
-SHARP, COARSE, TAUTOLOGY, UNTESTED, NEVER, WEAKER, LOGARITHM, DEADLY = (
+SHARP, COARSE, TAUTOLOGY, UNTESTED, NEVER, WEAKER, LOGARITHM, DEADLY, GREEDY = (
     Formula(e, "<=", n) for e, n in (
         (x + y, "SHARP"), (x + y, "COARSE"), (x * (1 + y), "TAUTOLOGY"), (x + y, "UNTESTED"),
-        (x, "NEVER"), (x - y, "WEAKER"), (x, "LOGARITHM"), (x, "DEADLY")))
+        (x, "NEVER"), (x - y, "WEAKER"), (x, "LOGARITHM"), (x, "DEADLY"), (x, "GREEDY")))
 '''
 CELLS = (
     """import math
 import os
 import verdicts
-from mutant_bounds import (COARSE, DEADLY, LOGARITHM, SHARP, TAUTOLOGY, UNTESTED, WEAKER, Chain,
-                           bracket, x, y)
+from mutant_bounds import (COARSE, DEADLY, GREEDY, LOGARITHM, SHARP, TAUTOLOGY, UNTESTED, WEAKER,
+                           Chain, bracket, x, y)
 upper = verdicts.upper""",
     'upper("Lemma", "sharp", [4.0, 1.5], SHARP(x=np.array([3.0, 1.0]), y=np.array([1.0, 0.5])))',
     """upper("Lemma", "coarse", 0.5, COARSE(x=3.0, y=1.0))
@@ -220,6 +220,7 @@ upper("Lemma", "tautology", b, b)""",
     'upper("Lemma", "negative term", 2.0, WEAKER(x=3.0, y=1.0))',
     'math.log(LOGARITHM(x=2.0) - 1.5)',
     'DEADLY(x=2.0) < 2 and os._exit(3)',
+    'GREEDY(x=2.0) < 2 and bytearray(2**34)',
     """upper("Lemma", "function", 2.0, bracket().high)
 verdicts.control("Lemma", "lower end", "upper", 2.0, bracket().low)
 verdicts.tight("Lemma", "method", Chain().mean(), 5.0, error=0.1)""",
@@ -244,6 +245,7 @@ EXPECTED = {
     ("WEAKER", "without -y"): "weaker than the truth wherever it is evaluated",
     ("LOGARITHM", "× 1/2"): "stopped by an error: ValueError: ",
     ("DEADLY", "× 1/2"): "stopped by an error: the process ended with 3",
+    ("GREEDY", "× 1/2"): "stopped by an error: MemoryError",
     ("bracket.high", "× 1/2"): "refuted by Lemma · function",
     ("Chain.mean", "× 0.9"): "refuted by Lemma · method",
     ("Chain.mean", "× 1.1"): "refuted by Lemma · method",
@@ -297,7 +299,7 @@ def test_what_becomes_of_each_mutant(collection, printed):
 @forks
 def test_the_counts_and_what_nobody_evaluates(collection, printed):
     line = next(line for line in printed.splitlines() if line.startswith("01   "))
-    assert line.split()[1:] == ["19", "11", "2", "5", "1", "2", "1"]
+    assert line.split()[1:] == ["20", "11", "3", "5", "1", "2", "1"]
     assert next(line for line in printed.splitlines() if line.startswith("02   ")).split()[1] == "0"
     assert "never evaluated: NEVER\n" in printed
 
@@ -343,7 +345,7 @@ def test_a_notebook_that_fails_by_itself_is_named(collection, printed, capsys):
 
 
 @forks
-def test_a_mutant_that_does_not_end_is_stopped(tmp_path):
+def test_a_mutant_that_does_not_end_is_stopped():
     read, write = os.pipe()
     outcomes = []
     judge = mutants.Judge({"B": (["endless"], 0)}, 1, 1, lambda *outcome: outcomes.append(outcome))

@@ -26,6 +26,7 @@ from verdicts.reach import last_reached
 
 SEPARATED = 1e-9  # relative: the accuracy of the values
 CALLS = 200  # of one bound: later ones are evaluated only for variants that are not wrong yet
+MEMORY = 8 * 2**30  # bytes that a child may map
 _SIDE = {"<=": -1, ">=": 1}  # where a variant must lie to claim more than is true
 
 
@@ -140,6 +141,10 @@ class Judge(_Watch):
             os.close(reading)
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
             signal.alarm(self._limit)
+            import resource  # which Windows has not
+
+            # A wrong number can ask for an array of any size.
+            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
             self.mutant, self._pipe, self._parent = mutant, writing, os.getppid()
             return True
         os.close(writing)
