@@ -55,7 +55,7 @@ def publish(text, markup, record=None, example=False):
         shell.display_pub.publish(data={"text/plain": text, "text/html": markup}, metadata=metadata)
 
 
-_pending = []  # verdicts of the running cell, in order
+_pending: list = []  # verdicts of the running cell, in order
 
 
 def show_verdict(verdict):
