@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from score_stability.theory import SYMBOLS, Bound, bounds, statements
+from verdicts import hooks, notebook
+from verdicts.config import load_config
 
 repeatable = settings(max_examples=60, deadline=None, derandomize=True)
 positive = st.floats(1e-6, 1e6)
@@ -217,3 +219,12 @@ def test_zero_where_there_is_no_bound(name, argument):
     values = {**dict.fromkeys(ALL[name].arguments, 1.0), argument: 0.0}
     with pytest.raises(ValueError, match=argument):
         ALL[name](**values)
+
+
+def test_what_is_quoted_only_is_never_claimed():
+    quoted = hooks.unasserted(load_config(Path(__file__).parent))
+    assert set(quoted) == {"MOVE_PAPER", "PAPER_CONSTANT", "SGD_PAPER", "QUOTED_FELDMAN_VONDRAK",
+                           "QUOTED_BOUSQUET_KLOCHKOV_ZHIVOTOVSKIY"}
+    claimed = {r.get("bound") for path in load_config(Path(__file__).parent).all_paths()
+               for r in notebook.claims(notebook.read(path))}
+    assert not claimed & set(quoted)

@@ -26,17 +26,28 @@ class Target(NamedTuple):
     variants: tuple  # in words
 
 
+def _bounds(config):
+    module = importlib.import_module(config.bounds)
+    return [b for b in vars(module).values()
+            if hasattr(b, "expression") and callable(b) and not isinstance(b, type)]
+
+
+def unasserted(config):
+    """The names of the bounds that say of themselves that they are quoted or shown, never claimed:
+    no claim could refute a variant."""
+    found = _bounds(config) if config.bounds else []
+    return list(dict.fromkeys(b.name for b in found if not getattr(b, "asserted", True)))
+
+
 def install(config, watch):
-    """Hook all bounds of the collection; their names.
+    """Hook all bounds of the collection that are asserted; their names.
 
     At each call ``watch.at(target, true, wrong)`` decides what is returned; ``wrong(words)`` gives
     the value of a variant.
     """
     names = []
     if config.bounds:
-        module = importlib.import_module(config.bounds)
-        found = [_Bound(b) for b in vars(module).values()
-                 if hasattr(b, "expression") and callable(b) and not isinstance(b, type)]
+        found = [_Bound(b) for b in _bounds(config) if getattr(b, "asserted", True)]
         known = {id(b.bound): b for b in found}
         names += dict.fromkeys(b.bound.name for b in found)
         for kind in {type(b.bound) for b in found}:

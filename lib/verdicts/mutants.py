@@ -355,6 +355,8 @@ def mutants(config, numbers=(), jobs=2):
         if not failed.get(path):
             results[path] = read(config, path, keys[path])
     print("\n" + report(results, everything=not numbers))
+    if not numbers:
+        print(f"never asserted: {', '.join(hooks.unasserted(config)) or 'none'}")
     for path, why in failed.items():
         if why:
             print(f"\nfailed: {path.name}, {why}", file=sys.stderr)

@@ -35,7 +35,8 @@ RELATIONS = ("<=", ">=", "=", "->")
 class Bound:
     """A bound: ``quantity`` ``relation`` ``expression``; call it with its symbols by name.
 
-    ``relation`` is "<=", ">=", "=" or "->" (a limit); ``name`` is that in this module.
+    ``relation`` is "<=", ">=", "=" or "->" (a limit); ``name`` is that in this module; ``asserted``
+    is False for what is quoted or shown only.
     ``limits`` are pairs (zero, limit): where ``zero`` vanishes the expression is 0/0, and the call
     gives its limit. Arguments are non-negative numbers or arrays that broadcast; the result has
     relative error below 1e-9 (``rounding``). Raises ``TypeError`` for a missing or unknown name,
@@ -49,6 +50,7 @@ class Bound:
     limits: tuple[tuple[sp.Expr, sp.Expr], ...] = ()
     relation: str = "<="
     name: str = ""
+    asserted: bool = True
 
     def __post_init__(self) -> None:
         if self.relation not in RELATIONS:
@@ -146,8 +148,9 @@ MOVE_STABILITY = Bound("Lemma 4", "E F, convex class", eps * (2 * sp.sqrt(L_hat)
 MOVE_APPROXIMATE = Bound("Lemma 4", "E F, convex class, approximate minimiser",
                          2 * gap / N + 4 * delta_opt)
 MOVE_GENERAL = Bound("Lemma 4", "E F, any class, exact minimiser", 4 * h + 4 * gap / N)
-# The paper's form, every hidden constant set to one: never asserted.
-MOVE_PAPER = Bound("Lemma 4", "E F, the paper's form", h + eps * (sp.sqrt(C) + eps) / N)
+# The paper's form, every hidden constant set to one.
+MOVE_PAPER = Bound("Lemma 4", "E F, the paper's form", h + eps * (sp.sqrt(C) + eps) / N,
+                   asserted=False)
 
 # Wang's Harnack inequality: (E f(x + s xi))^p <= exp(exponent) E f(y + s xi)^p, |x − y| = distance.
 p, distance, sigma, alpha, t = (SYMBOLS[n] for n in ("p", "distance", "sigma", "alpha", "t"))
@@ -186,10 +189,10 @@ MANIFOLD_B = Bound("Proposition 6", "B_t, sigma → 0",
 MANIFOLD_V = Bound("Proposition 6", "V_t, sigma → 0",
                    d_star * 3 ** (-d_star / 2 - 1) * _density**d_star * inverse_density / sigma**2
                    + MANIFOLD_B.expression, relation="->")
-# The paper's form with every hidden constant set to one and c = power: never asserted.
+# The paper's form with every hidden constant set to one and c = power.
 power, c_nu = SYMBOLS["power"], SYMBOLS["c_nu"]
 PAPER_CONSTANT = Bound("Proposition 6", "the paper's C",
-                       sp.Max(diameter**2 / sigma**4, 1 / (c_nu * sigma**d_star)))
+                       sp.Max(diameter**2 / sigma**4, 1 / (c_nu * sigma**d_star)), asserted=False)
 
 # The sampler. kappa = step ratio of the geometric grid; discretisation = D(kappa) of
 # ``path_bounds.discretisation_term``; score_error = Σ gamma_k E|s^ − s|²(X_{u_k}).
@@ -264,15 +267,15 @@ UNIFORM_SCORE_STABILITY = Bound(
     _HIGH, "sup over data sets of eps_stab², empirical score", sp.Piecewise((diameter**2 / 2 * (
         2 / (3 * diameter**2) * sp.exp(sp.Min(0, 3 * diameter**2 * _split - 2 * sp.log(N)))
         * (1 - sp.exp(-3 * diameter**2 * (_split - _last))) + _first - _split), N >= 1)))
-# Quoted as remembered, constants to be checked before relying on them: never asserted. Feldman &
+# Quoted as remembered, constants to be checked before relying on them. Feldman &
 # Vondrák 2018; Bousquet, Klochkov & Zhivotovskiy 2020, which needs delta <= exp(−2).
 QUOTED_FELDMAN_VONDRAK = Bound(
     _HIGH, "G, quoted as remembered",
-    8 * _range * sp.sqrt((2 * beta / _range + 1 / N) * sp.log(8 / delta)))
+    8 * _range * sp.sqrt((2 * beta / _range + 1 / N) * sp.log(8 / delta)), asserted=False)
 QUOTED_BOUSQUET_KLOCHKOV_ZHIVOTOVSKIY = Bound(
     _HIGH, "G, quoted as remembered", 2 * beta + sp.E * sp.Piecewise((
         24 * sp.sqrt(2) * sp.log(1 / delta) * beta * sp.ceiling(log2(N))
-        + 4 * _range * sp.sqrt(sp.log(1 / delta) / N), delta <= sp.exp(-2))))
+        + 4 * _range * sp.sqrt(sp.log(1 / delta) / N), delta <= sp.exp(-2))), asserted=False)
 
 # Membership and privacy: the exact reverse process returns a sample of p^_eps, a mixture of N
 # Gaussians; replace-one neighbours share N − 1 of them. distance = |x_i − x~|, or the diameter D of
@@ -369,9 +372,9 @@ SGD_BURN_IN = Bound("Proposition 11", "eps_stab², eta_k = step_scale/k, growth 
                     _hit * diameter**2 * (1 + 1 / _b) * SGD_FREE_STEPS.expression)
 SGD_STABILITY = Bound("Proposition 11", "eps_stab², constant step, lambda > upsilon, any K",
                       4 * _lip**2 * _clip**2 * _hit / (_decay * -_growth))
-# The paper's form with every hidden constant set to one: never asserted.
+# The paper's form with every hidden constant set to one.
 SGD_PAPER = Bound("Proposition 11", "eps_stab², the paper's form",
-                  _K ** (_bar * _ups / (_bar * _ups + 1)) / N)
+                  _K ** (_bar * _ups / (_bar * _ups + 1)) / N, asserted=False)
 MEETING = Bound("Proposition 14", "P(meet), reflection-maximal coupling at this distance",
                 sp.erfc(distance / (2 * sp.sqrt(2) * _s)), relation="=")
 # Logarithm of the price of the barrier as step_size → 0 at fixed noise_std²/step_size;
