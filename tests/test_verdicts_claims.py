@@ -7,24 +7,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import sympy
+from conftest import estimate
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
 import verdicts
-from verdicts import ledger
 from verdicts.records import disagreements
 
-
-@pytest.fixture(autouse=True)
-def _fresh(monkeypatch):
-    monkeypatch.setattr(ledger, "_known", None)
-    monkeypatch.setattr(ledger, "_context", {})
-    monkeypatch.setattr(ledger, "_made", {})
-
-
-def estimate(value, standard_error, dof=19):
-    return SimpleNamespace(value=value, standard_error=standard_error, degrees_of_freedom=dof)
+pytestmark = pytest.mark.usefixtures("fresh_ledger")
 
 
 def status(kind, *args, **kwargs):

@@ -4,6 +4,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from conftest import estimate
 
 import verdicts
 from verdicts import display, ledger
@@ -11,7 +12,7 @@ from verdicts.records import neutralise
 
 
 @pytest.fixture
-def published(monkeypatch):
+def published(fresh_ledger, monkeypatch):
     """A fake IPython shell; what it publishes."""
     found = []
     hooks = []
@@ -21,9 +22,7 @@ def published(monkeypatch):
         display_pub=SimpleNamespace(publish=lambda **kwargs: found.append(kwargs)),
     )
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
-    monkeypatch.setattr(ledger, "_known", None)
     monkeypatch.setattr(ledger, "_context", {"seed": 0})
-    monkeypatch.setattr(ledger, "_made", {})
     monkeypatch.setattr(display, "_pending", [])
 
     def end_of_cell():
@@ -32,10 +31,6 @@ def published(monkeypatch):
         return found
 
     return SimpleNamespace(outputs=found, shell=shell, end_of_cell=end_of_cell)
-
-
-def estimate(value, standard_error):
-    return SimpleNamespace(value=value, standard_error=standard_error, degrees_of_freedom=9)
 
 
 def test_the_verdicts_of_a_cell_are_one_card_with_their_records(published):

@@ -21,11 +21,7 @@ A, B, E = sp.symbols("A B E", real=True)
 NINE = Rational(9, 10)
 
 
-@pytest.fixture(autouse=True)
-def _fresh(monkeypatch):
-    monkeypatch.setattr(ledger, "_known", None)
-    monkeypatch.setattr(ledger, "_context", {})
-    monkeypatch.setattr(ledger, "_made", {})
+pytestmark = pytest.mark.usefixtures("fresh_ledger")
 
 
 def decided(claim, given=(), **chain):

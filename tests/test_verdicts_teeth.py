@@ -1,11 +1,11 @@
 """What a claim would have noticed: the claim itself is the oracle; the form guard; cards."""
 
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import sympy
+from conftest import estimate
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -20,15 +20,7 @@ from verdicts.resolution import change
 steady = settings(deadline=None, derandomize=True, max_examples=100)
 
 
-@pytest.fixture(autouse=True)
-def _fresh(monkeypatch):
-    monkeypatch.setattr(ledger, "_known", None)
-    monkeypatch.setattr(ledger, "_context", {})
-    monkeypatch.setattr(ledger, "_made", {})
-
-
-def estimate(value, standard_error, dof=19):
-    return SimpleNamespace(value=value, standard_error=standard_error, degrees_of_freedom=dof)
+pytestmark = pytest.mark.usefixtures("fresh_ledger")
 
 
 def make(kind, *args, **kwargs):

@@ -22,15 +22,9 @@ COLOURS = {
     "violated": "#D55E00",
 }
 WORDS = {"refuted": "refuted, as it must be", "shown": "by construction"}
-_COUNTS = {  # one, several
-    "violated": ("violated", "violated"),
-    "holds": ("holds", "hold"),
-    "consistent": ("consistent", "consistent"),
-    "open": ("open", "open"),
-    "shown": ("by construction", "by construction"),
-}
-# What a headline had best show, for lack of anything better the last.
-_INFORMATIVE = ("upper", "lower", "tight", "rate", "shape", "monotone", "for_all", "identity")
+_REST = ("violated", "holds", "consistent", "open", "shown")  # controls have words of their own
+# Of claims with one status the last to lead a card; a claim with numbers says more.
+_LATER = {"for_all": 1, "identity": 2}
 _SIDES = re.compile(r"\b(?:lhs|rhs) ≈ ")
 _EQUAL = re.compile(r"^lhs ≈ (\S+) equals rhs ≈ (\S+)")
 _ITSELF = re.compile(r"(^| <= | >= | equals )(-?[0-9.]+(?:e-?[0-9]+)?|zero) ≈ \S+")
@@ -41,10 +35,9 @@ _GREEK = {
     "sigma": "σ", "tau": "τ", "phi": "φ", "chi": "χ", "upsilon": "υ", "omega": "ω",
 }
 _NAME = re.compile(
-    r"(?<![A-Za-z0-9_&])([A-Za-z]+)(?:_([A-Za-z0-9]{1,5}))?(?:\^([0-9]+(?![./][0-9])|[a-z]))?(?![A-Za-z0-9_^])"
+    r"(?<![A-Za-z0-9_&])([A-Za-z]+)(?:_([A-Za-z0-9]{1,5}))?"
+    r"(?:\^([0-9]+(?![./][0-9])|[a-z]))?(?![A-Za-z0-9_^])"
 )
-
-
 _POWER = re.compile(r"\^(?:(-[0-9]+/[0-9]+|-?[0-9]+(?:\.[0-9]+)?)|\((-?[0-9/]+)\))")
 _PRODUCT = re.compile(r"(?<=[\w)>])\*(?=[\w(|√])")
 
@@ -87,13 +80,12 @@ def _written(match):
 def _interesting(record):
     """Sorting key: sharp claims with numbers first; no side that is zero."""
     kind = record["kind"]
-    rank = _INFORMATIVE.index(kind) if kind in _INFORMATIVE else len(_INFORMATIVE)
     numbers = record.get("numbers", {})
     idle = "lhs" in numbers and not any(floats(numbers["lhs"]) + floats(numbers["rhs"]))
     noticed = change(record) if kind in ("upper", "lower", "tight") else None
     return (
         ("violated", "holds", "consistent", "refuted", "open", "shown").index(record["status"]),
-        min(max(rank - 5, 0), 3),  # the first six are told apart by what they notice
+        _LATER.get(kind, 0),
         idle,
         0.5 if noticed is None else noticed,
     )
@@ -134,10 +126,11 @@ def _rest(records, head):
     """What else the cell claims, in counts; a control that is alone by name."""
     counts = Counter(r["status"] for r in records)
     parts = []
-    for status, (one, several) in _COUNTS.items():
-        more = "more " if status == head["status"] else ""
+    for status in _REST:
         if n := counts[status]:
-            parts.append(f"{n} {more}{one if n == 1 else several}")
+            more = "more " if status == head["status"] else ""
+            words = "hold" if status == "holds" and n > 1 else WORDS.get(status, status)
+            parts.append(f"{n} {more}{words}")
     controls = [r["key"] for r in records if r["status"] == "refuted"]
     if controls and head["status"] == "refuted":
         parts.append(f"{len(controls)} more control{'s' if len(controls) > 1 else ''}")

@@ -92,8 +92,8 @@ def _claim(kind, statement, key, *args, rtol=1e-6, atol=1e-12, uncompared=None, 
             raise ValueError(f"bound must be a name or an equation number; got {bound!r}")
     outcome = _EVALUATORS[kind](*args, **kwargs)
     status = "violated" if outcome.status == "undecided" else outcome.status
-    return _enter(statement, key, kind, outcome, status, rtol, atol, uncompared, None, bound,
-                  coarse)
+    return _enter(statement, key, kind, outcome, status, rtol, atol, uncompared, bound=bound,
+                  coarse=coarse)
 
 
 def identity(statement, key, lhs, rhs=0, *, error=None, **common):

@@ -74,14 +74,10 @@ def flush(*_):
     shown = _pending[:]
     _pending.clear()
     if shown:
-        publish_card([v.record() for v in shown], [v.line for v in shown])
-
-
-def publish_card(records, lines):
-    """Publish one card: its lines as plain text, its markup, its records as metadata."""
-    config = find_config()
-    legend = config.legend_link() if config else ""
-    publish("\n".join(lines), card(records, lines, legend), records)
+        config = find_config()
+        records, lines = [v.record() for v in shown], [v.line for v in shown]
+        legend = config.legend_link() if config else ""
+        publish("\n".join(lines), card(records, lines, legend), records)
 
 
 def show_failure():

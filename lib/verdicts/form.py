@@ -4,7 +4,6 @@ import re
 from collections import Counter
 
 from verdicts import images, notebook, stamp, teeth
-from verdicts.cards import card
 from verdicts.config import numbered
 from verdicts.records import name_of, records_of
 
@@ -129,11 +128,8 @@ def _code(cell, path):
 
 
 def _cards(cell, config):
-    for output in cell.get("outputs", []):
-        data, records = output.get("data", {}), notebook.card_of(output)
-        if records and data.get("text/html") != card(
-            records, data.get("text/plain", "").split("\n"), config.legend_link()
-        ):
+    for data, markup in stamp.cards(config, cell):
+        if data.get("text/html") != markup:
             yield "a card is not what its records give; run: python -m verdicts stamp"
 
 

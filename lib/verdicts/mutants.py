@@ -6,7 +6,6 @@ to the first claim that fails, or through the last cell that they can reach.  Re
 build/mutants and taken up again as long as code, library and packages stay the same.
 """
 
-import hashlib
 import json
 import math
 import os
@@ -289,9 +288,8 @@ def kept_at(config, path):
 
 
 def _key(config, path, sources):
-    cells = [c["source"] for c in notebook.code_cells(notebook.read(path))]
     settings = [config.bounds, *config.bound_functions]
-    return hashlib.sha256(json.dumps([sources, cells, settings]).encode()).hexdigest()
+    return portable.key(sources, notebook.read(path), settings)
 
 
 def read(config, path, key):

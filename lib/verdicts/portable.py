@@ -79,15 +79,20 @@ def sources_digest(config):
     return digest.hexdigest()
 
 
+def key(sources, nb, settings):
+    """What a kept result of a notebook depends on: ``sources_digest``, its code, settings."""
+    cells = [cell["source"] for cell in notebook.code_cells(nb)]
+    return hashlib.sha256(json.dumps([sources, cells, settings]).encode()).hexdigest()
+
+
 async def _execute(config, path, name, variables, sources):
     """The notebook executed under one processor, from build/portable if it is there already."""
     old = execute.normalise(notebook.read(path))
-    cells = [c["source"] for c in notebook.code_cells(old)]
-    key = hashlib.sha256(json.dumps([sources, cells, variables]).encode()).hexdigest()
+    current = key(sources, old, variables)
     kept = config.root / "build" / "portable" / name / f"{path.stem}.json"
     if kept.is_file():
         found = json.loads(kept.read_text(encoding="utf-8"))
-        if found["key"] == key:
+        if found["key"] == current:
             print(f"{path.stem}, {name}: kept", flush=True)
             new = copy.deepcopy(old)  # the text around the cells may be another by now
             done = notebook.code_cells(found["notebook"])
@@ -100,7 +105,7 @@ async def _execute(config, path, name, variables, sources):
     environment = processors.environment(variables)
     new, _ = await kernels.execute(old, path.parent, execute.TIMEOUT, environment)
     new = execute.normalise(new)
-    notebook.write(kept, json.dumps({"key": key, "notebook": new}))
+    notebook.write(kept, json.dumps({"key": current, "notebook": new}))
     print(f"{path.stem}, {name}: {time.perf_counter() - start:.0f} s", flush=True)
     return new
 

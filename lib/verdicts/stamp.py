@@ -91,18 +91,20 @@ def first_cell(config, path, source):
     return "\n\n".join(p for p in parts if p)
 
 
-def _stamp_cards(nb, config):
-    for cell in notebook.code_cells(nb):
-        for output in cell["outputs"]:
-            if records := notebook.card_of(output):
-                lines = output["data"]["text/plain"].split("\n")
-                output["data"]["text/html"] = card(records, lines, config.legend_link())
+def cards(config, cell):
+    """(data of an output, the markup that belongs there) for each card of a cell."""
+    for output in cell.get("outputs", []):
+        if records := notebook.card_of(output):
+            lines = output["data"].get("text/plain", "").split("\n")
+            yield output["data"], card(records, lines, config.legend_link())
 
 
 def _stamp_notebook(config, path, old):
     nb = notebook.read(path)
-    _stamp_cards(nb, config)
     cells = nb["cells"]
+    for cell in cells:
+        for data, markup in cards(config, cell):
+            data["text/html"] = markup
     for cell in cells:
         if cell["cell_type"] == "markdown" and old:
             cell["source"] = _readdress(cell["source"], old, config.repository)
