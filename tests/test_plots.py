@@ -22,6 +22,9 @@ def clean():
 def test_style_is_set():
     plots.use_style()
     assert mpl.rcParams["figure.dpi"] == 100 and mpl.rcParams["axes.grid"]
+    # Read at 720 pixels: no letter smaller than ten points.
+    sizes = ("font.size", "axes.labelsize", "axes.titlesize", "xtick.labelsize", "legend.fontsize")
+    assert min(mpl.rcParams[name] for name in sizes) >= 10
 
 
 def test_styles_differ_without_colour_and_repeat_after_five():
@@ -31,13 +34,38 @@ def test_styles_differ_without_colour_and_repeat_after_five():
     assert plots.style(0, marker="x")["marker"] == "x" and plots.STYLES[0]["marker"] == "o"
 
 
-def test_panels():
-    figure, axes = plots.panels(3, width=2, height=1)
-    assert len(axes) == 3 and tuple(figure.get_size_inches()) == (6, 1)
+def test_panels_are_as_wide_as_a_page():
+    figure, axes = plots.panels(3, height=1, width_ratios=(1, 1, 2))
+    assert len(axes) == 3 and tuple(figure.get_size_inches()) == (plots.WIDTH, 1)
+    figure, axes = plots.panels(3, rows=2, height=5)
+    assert axes.shape == (2, 3) and tuple(figure.get_size_inches()) == (plots.WIDTH, 5)
     _, one = plots.panels()
     assert hasattr(one, "plot")
     with pytest.raises(ValueError, match="columns"):
         plots.panels(0)
+    with pytest.raises(ValueError, match="rows"):
+        plots.panels(rows=0)
+
+
+def test_refuted_puts_every_false_claim_left_of_one():
+    figure, axis = plots.panels()
+    plots.refuted(axis, {"half": 0.5, "no sign": -0.2})
+    (points,) = [line for line in axis.lines if line.get_marker() == "o"]
+    assert list(points.get_xdata()) == [0.5, -0.2] and list(points.get_ydata()) == [1, 0]
+    low, high = axis.get_xlim()
+    assert low < -0.2 and high > 1
+    figure.canvas.draw()
+    assert [t.get_text() for t in axis.get_yticklabels()] == ["half", "no sign"]
+
+
+def test_forbidden_says_so_inside_the_band():
+    figure, axis = plots.panels()
+    axis.set(ylim=(0, 2))
+    plots.forbidden(axis, 0.5, 1.0, "false here", 0.25)
+    figure.canvas.draw()
+    (words,) = axis.texts
+    x, y = axis.transAxes.inverted().transform(words.get_window_extent().get_points().mean(0))
+    assert words.get_text() == "false here" and abs(x - 0.25) < 0.01 and abs(y - 0.375) < 0.02
 
 
 def test_error_bars():
@@ -70,6 +98,7 @@ def test_image_rows():
     # Grey images share one scale, whatever the noise.
     assert all(i[0].get_clim() == (0, 1) for i in images[:3])
     assert figure.axes[1].get_title() == "b" and figure.axes[3].get_ylabel() == "colour"
+    assert plots.image_rows([grey.repeat(5, 0)], ["grey"]).get_figwidth() <= plots.WIDTH
     figure.canvas.draw()
 
 
