@@ -6,6 +6,7 @@ of README, notebooks and cards lead on the site where they lead in the repositor
 
 import ast
 import base64
+import copy
 import importlib
 import inspect
 import pkgutil
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from contents import PARTS, REFERENCE
 
+from verdicts import chapter as chapter_form
 from verdicts import notebook, report, stamp
 from verdicts.cards import WORDS, kind_words
 
@@ -122,6 +124,8 @@ def chapter(config, path):
     )
     legend = f'href="{config.legend_link()}"'
     here = f'href="{config.legend.replace(".ipynb", ".html")}"'
+    _prompts(nb)
+    _captions(nb)
     for cell in nb["cells"]:
         if "setup" in notebook.tags(cell):
             cell["metadata"]["tags"] = [*notebook.tags(cell), "remove-cell"]
@@ -130,6 +134,52 @@ def chapter(config, path):
             if config.legend and "text/html" in data:
                 data["text/html"] = data["text/html"].replace(legend, here)
     return notebook.dumps(nb)
+
+
+def _prompts(nb):
+    """The line that unfolds the code of a cell says what it does, and how long it is."""
+    for cell in notebook.code_cells(nb):
+        title = notebook.title_in(cell["source"])
+        if "hide-input" not in notebook.tags(cell) or not title:
+            continue
+        drawn = re.search(r"\b(pictures\.\w+)\(", cell["source"])
+        what = f"drawn by {drawn[1]}" if drawn and chapter_form.has_figure(cell) else title
+        lines = cell["source"].count("\n")  # the title is none
+        settings = cell["metadata"].setdefault("mystnb", {})
+        settings["code_prompt_show"] = f"{what} · code, {lines} line{'s' * (lines != 1)}"
+        settings["code_prompt_hide"] = f"{what} · hide code"
+
+
+def _captions(nb):
+    """The first paragraph under a figure is its caption, with an anchor: fig-4-1.
+
+    MyST-NB puts the caption under every output of a cell, so that a figure becomes a cell of its
+    own, before what else its code shows.
+    """
+    cells = []
+    for cell in nb["cells"]:
+        found = chapter_form.caption_of(cell)
+        if found and cells and chapter_form.has_figure(cells[-1]):
+            caption, _, rest = cell["source"].partition("\n\n")
+            figure = cells[-1]
+            pictures = [o for o in figure["outputs"] if "image/png" in o.get("data", {})]
+            others = [o for o in figure["outputs"] if o not in pictures]
+            if others:
+                below = copy.deepcopy(figure)
+                below["id"] = f"{figure['id']}-rest"
+                below["outputs"], figure["outputs"] = others, pictures
+                below["metadata"].get("mystnb", {}).pop("image", None)
+                kept = [t for t in notebook.tags(figure) if t != "hide-input"]
+                figure["metadata"]["tags"] = [*kept, "remove-input"]
+                cells.append(below)
+            number = "-".join(map(str, found[0]))
+            settings = figure["metadata"].setdefault("mystnb", {})
+            settings["figure"] = {"caption": caption, "name": f"fig-{number}"}
+            if not rest.strip():
+                continue
+            cell["source"] = rest
+        cells.append(cell)
+    nb["cells"] = cells
 
 
 def _toctree(names, *options):

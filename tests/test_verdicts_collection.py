@@ -13,6 +13,8 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+from IPython.core.inputtransformer2 import TransformerManager
+from matplotlib.figure import Figure
 
 from verdicts import __main__ as cli
 from verdicts import execute, form, images, notebook, report, stamp
@@ -375,6 +377,52 @@ def test_pictures_agree_up_to_noise_but_not_up_to_a_letter():
     assert not images.same_picture(_png(pixels), _png(pixels[:50]))
 
 
+def _animation(*shades):
+    from PIL import Image
+
+    first, *others = [Image.fromarray(np.full((9, 12, 3), s, "uint8")) for s in shades]
+    buffer = io.BytesIO()
+    first.save(buffer, "PNG", save_all=True, append_images=others, duration=100)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def test_all_frames_of_an_animation_are_looked_at():
+    moving = _animation(0, 100, 200)
+    assert images.is_animated(moving) and not images.is_animated(_png(np.zeros((4, 4, 3))))
+    assert images.same_picture(moving, _animation(0, 101, 200))
+    assert not images.same_picture(moving, _animation(0, 100, 180))  # the first frame is the same
+    assert not images.same_picture(moving, _animation(0, 100))
+    assert images.with_palette(moving) == moving
+
+
+def test_a_palette_keeps_every_colour_or_is_not_used():
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    house = ["#0072B2", "#D55E00", "#000000", "#007A5A", "#8E4585"]
+    figure = Figure((4, 2.5), dpi=200)  # what notebooks store
+    x = np.linspace(0, 6, 100)
+    for k, colour in enumerate(house):  # edges between colours, and colours with white
+        figure.gca().plot(x, np.sin(x + k), color=colour, label=f"curve {k}")
+        figure.gca().fill_between(x, k, k + 1, color=colour, alpha=0.2, linewidth=0)
+    figure.gca().legend()
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", transparent=True)
+    with Image.open(buffer) as image:  # black where nothing is seen, without the white below
+        white = Image.new("RGBA", image.size, "white")
+        drawn = np.asarray(Image.alpha_composite(white, image).convert("RGB"), int)
+    full = base64.b64encode(buffer.getvalue()).decode()
+    stored = images.with_palette(full + "\n")
+    assert stored.endswith("\n") and len(stored) < 0.7 * len(full)
+    with Image.open(io.BytesIO(base64.b64decode(stored))) as image:
+        assert image.mode == "P"
+        found = np.asarray(image.convert("RGB"), int)
+    assert np.abs(found - drawn).max() <= images.PALETTE_ERROR
+    assert images.with_palette(stored) == stored and images.same_picture(stored, full)
+    noise = _png(rng.integers(0, 256, (60, 60, 3)))  # no palette holds it
+    assert images.with_palette(noise) == noise
+
+
 def test_png_text_chunks_are_removed():
     png = base64.b64decode(_png(np.zeros((4, 4, 3))))
     body = b"tEXtSoftware\0tiny"
@@ -489,8 +537,8 @@ def test_the_stamp(config, first):
         f"({colab}/01_first.ipynb)\n\n# 01 · First\n\n[← 00 · Start]({base}) · [Notation]({base})"
     )
     assert "git+https://github.com/somebody/tiny@main" in cells[1]["source"]
-    assert max(map(len, cells[1]["source"].splitlines())) <= 79
-    compile(cells[1]["source"], "setup", "exec")
+    assert len(cells[1]["source"].splitlines()) == 5  # it stands before the first picture
+    compile(TransformerManager().transform_cell(cells[1]["source"]), "setup", "exec")
     zero = notebook.read(config.folder / "00_start.ipynb")["cells"][0]["source"]
     assert zero.endswith("\n\n[01 · First →](" + base.replace("00_start", "01_first") + ")")
     assert 'repository-code: "https://github.com/somebody/tiny"' in (

@@ -25,9 +25,9 @@ def published(fresh_ledger, monkeypatch):
     monkeypatch.setattr(ledger, "_context", {"seed": 0})
     monkeypatch.setattr(display, "_pending", [])
 
-    def end_of_cell():
+    def end_of_cell(result=None):
         assert [name for name, _ in hooks] == ["post_run_cell"]
-        hooks[0][1](None)
+        hooks[0][1](result)
         return found
 
     return SimpleNamespace(outputs=found, shell=shell, end_of_cell=end_of_cell)
@@ -45,6 +45,13 @@ def test_the_verdicts_of_a_cell_are_one_card_with_their_records(published):
     published.shell.execution_count = 2
     verdicts.upper("S", "k", 1, 2)
     assert len(published.end_of_cell()) == 2
+
+
+def test_a_card_is_headed_by_the_title_of_its_cell(published):
+    verdicts.upper("S", "k", 1, 2)
+    cell = SimpleNamespace(info=SimpleNamespace(raw_cell="#@title Both sides, 1 < 2\nupper()"))
+    (output,) = published.end_of_cell(cell)
+    assert "<summary><i>Both sides, 1 &lt; 2.</i> <b>Holds.</b> S, k: " in output["data"]["text/html"]
 
 
 def test_a_violated_claim_is_shown_although_it_raises(published):
@@ -90,6 +97,26 @@ def test_a_table_stores_its_floats(published):
     assert (record["table"], record["kind"]) == ("Gaps", "table")
     assert record["numbers"] == {"gap": [0.12345, 2.0, "inf"]}
     assert record["standard_errors"] == {"gap": [0.25]}
+
+
+def test_a_table_is_typeset_and_folded_from_eight_rows_on(published):
+    columns = ["sigma", "N", "eps_stab"]
+
+    def shown(rows, **options):
+        verdicts.table(columns, rows, caption="Circle, sigma small", **options)
+        return published.outputs[-1]["data"]
+
+    short = shown([[0.05, 20, 1.0], [0.2, 30, 1.25]])
+    assert "σ</th>" in short["text/html"] and "ε<sub>stab</sub></th>" in short["text/html"]
+    # What was chosen without idle zeros, what was measured with its digits; compared as it was.
+    assert ">0.05</td>" in short["text/html"] and ">1.000</td>" in short["text/html"]
+    assert "0.05000" in short["text/plain"] and "<details>" not in short["text/html"]
+    assert "text-align:right" in short["text/html"] and "values" not in short["text/html"]
+    long = shown([[0.1 * k, k, 1.0] for k in range(8)])["text/html"]
+    assert long.startswith("<details><summary>Circle, σ small · 8 rows</summary>")
+    assert "<details>" not in shown([[0.1, k, 1.0] for k in range(7)])["text/html"]
+    words = shown([["a -> b", 1, float("inf")], ["0.5", 2, -2.0]])["text/html"]
+    assert words.count("text-align:left") == 4  # the caption, and the column with words
 
 
 def test_wrong_tables(published):

@@ -1,4 +1,5 @@
-"""A card: the verdicts of one cell as one output.  It leads with a sentence and opens to the lines.
+"""A card: the verdicts of one cell as one output, headed by the cell's title.  It leads with a
+sentence and opens to the lines.
 
 The markup is a function of the stored records and lines alone, so that the form guard can compare
 it and ``stamp`` can write it anew without running anything.  It must read well without any style,
@@ -141,15 +142,16 @@ def _rest(records, head):
     return ", ".join(parts)
 
 
-def card(records, lines, legend=""):
+def card(records, lines, legend="", title=""):
     """The markup of the records of one cell and their lines; ``legend`` is the address of the
-    legend of verdicts."""
+    legend of verdicts, ``title`` says what the cell does."""
     first = min(range(len(records)), key=lambda i: _interesting(records[i]))
     head = records[first]
     rest = _rest(records[:first] + records[first + 1 :], head)
     colour = COLOURS[head["status"]]
+    lead = f"<i>{html.escape(title, quote=False)}.</i> " if title else ""
     summary = (
-        f"<b>{WORDS.get(head['status'], head['status']).capitalize()}.</b> "
+        f"{lead}<b>{WORDS.get(head['status'], head['status']).capitalize()}.</b> "
         f"{_sentence(head, lines[first])}." + (f" And {rest}." if rest else "")
     )
     rows = "".join(_row(r, text) for r, text in zip(records, lines, strict=True))

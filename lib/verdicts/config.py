@@ -21,6 +21,8 @@ class Config:
     table_files: tuple = ()
     legend: str = ""  # where, in the notebooks' folder, the words of verdicts are explained
     coarse: str = ""  # the file of claims that may still notice too little, a line each
+    unmended: str = ""  # the file of chapters that do not keep a rule of the form yet
+    symbols: dict = field(default_factory=dict)  # of the notation: name, regular expression
     times: str = ""  # the file with what each cell costs
     sources: tuple = ("lib",)  # folders of the code and data that the notebooks use
     bounds: str = ""  # the module of the bounds of which wrong variants are made, see ``hooks``

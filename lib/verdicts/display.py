@@ -1,18 +1,21 @@
 """What the reader sees: one line per verdict, tables, the summary.  Silent outside IPython."""
 
-import html
+import re
 import sys
 
 import numpy as np
 
-from verdicts import ledger
-from verdicts.cards import WORDS, card, kind_words, line
+from verdicts import ledger, notebook
+from verdicts.cards import WORDS, card, kind_words, line, pretty
 from verdicts.config import find_config
 from verdicts.quantities import is_estimate, quantity
 from verdicts.records import TABLE_MARK, floats, plain
 from verdicts.statistics import level
 
-_CELL = 'style="text-align:left;padding:0.15em 0.8em"'
+_CELL = 'style="text-align:{};padding:0.15em 0.8em"'
+FOLD = 8  # a table with so many rows is folded
+_NUMBER = re.compile(r"[-−]?[\d.]+(?:e[-+]?\d+)?(?: ± .*)?|[-−]?inf|")
+_IDLE_ZEROS = re.compile(r"(\.\d*?)0+$")
 
 
 def number(value):
@@ -69,15 +72,20 @@ def show_verdict(verdict):
     _pending.append(verdict)
 
 
-def flush(*_):
-    """Publish the card of the verdicts that are waiting, with their records."""
+def flush(result=None):
+    """Publish the card of the verdicts that are waiting, with their records.
+
+    ``result`` is what IPython knows of the cell that has run; the card is headed by its title.
+    """
     shown = _pending[:]
     _pending.clear()
     if shown:
         config = find_config()
         records, lines = [v.record() for v in shown], [v.line for v in shown]
         legend = config.legend_link() if config else ""
-        publish("\n".join(lines), card(records, lines, legend), records)
+        source = getattr(getattr(result, "info", None), "raw_cell", None) or ""
+        markup = card(records, lines, legend, notebook.title_in(source))
+        publish("\n".join(lines), markup, records)
 
 
 def show_failure():
@@ -99,17 +107,36 @@ def _aligned(header, rows):
     )
 
 
-def _html_table(header, rows, caption=""):
-    head = "".join(f"<th {_CELL}>{html.escape(c)}</th>" for c in header)
+def _short(column):
+    """A column of decimals none of which needs more than two digits, without the idle zeros: what
+    was chosen (a noise level 0.05), and not what was measured (1.000)."""
+    if all(re.fullmatch(r"-?\d+\.\d*", text) for text in column):
+        short = [_IDLE_ZEROS.sub(r"\1", text).rstrip(".") for text in column]
+        if all(len(text.lstrip("-0.").replace(".", "")) <= 2 for text in short):
+            return short
+    return column
+
+
+def _html_table(header, rows, caption="", fold=None):
+    """A table with typeset names, numbers to the right; from ``FOLD`` rows on it is folded."""
+    columns = [_short(column) for column in zip(*rows, strict=True)] or [[] for _ in header]
+    sides = ["right" if all(map(_NUMBER.fullmatch, c)) else "left" for c in columns]
+    cells = [_CELL.format(side) for side in sides]
+    head = "".join(f"<th {c}>{pretty(text)}</th>" for c, text in zip(cells, header, strict=True))
     body = "".join(
-        "<tr>" + "".join(f"<td {_CELL}>{html.escape(c)}</td>" for c in row) + "</tr>"
-        for row in rows
+        "<tr>" + "".join(
+            f"<td {c}>{pretty(text)}</td>" for c, text in zip(cells, row, strict=True)
+        ) + "</tr>"
+        for row in zip(*columns, strict=True)
     )
-    title = f'<caption style="text-align:left">{html.escape(caption)}</caption>' if caption else ""
-    return (
-        f'<div style="overflow-x:auto"><table>{title}<thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
+    title = pretty(caption)
+    inner = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    if len(rows) >= FOLD if fold is None else fold:
+        words = f"{title} · {len(rows)} rows" if fold is None else title
+        return (f'<details><summary>{words}</summary><div style="overflow-x:auto"><table>{inner}'
+                "</details>")
+    named = f'<caption style="text-align:left">{title}</caption>' if caption else ""
+    return f'<div style="overflow-x:auto"><table>{named}{inner}'
 
 
 def _cell(value, name):
@@ -155,8 +182,8 @@ def table(columns, rows, *, caption, rtol=1e-6, atol=1e-12):
         "atol": atol,
         "context": ledger.context(),
     }
-    title = f"{caption} {TABLE_MARK}"
-    publish(f"{title}\n{_aligned(columns, texts)}", _html_table(columns, texts, title), record)
+    text = f"{caption} {TABLE_MARK}\n{_aligned(columns, texts)}"
+    publish(text, _html_table(columns, texts, caption), record)
 
 
 def slack_of(record):
@@ -181,4 +208,5 @@ def summary():
         for v in ledger.made()
     ]
     title = f"{len(rows)} verdicts"
-    publish(f"{title}\n{_aligned(header, rows)}", _html_table(header, rows, title))
+    markup = _html_table(header, rows, title, fold=True)
+    publish(f"{title}\n{_aligned(header, rows)}", markup)

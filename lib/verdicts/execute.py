@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from verdicts import images, kernels, notebook, report, times
-from verdicts.records import disagreements, neutralise, records_of
+from verdicts.records import TABLE_MARK, disagreements, neutralise, records_of
 
 TIMEOUT = 600  # seconds for one cell, of a run that must reproduce the stored outputs
 
@@ -36,7 +36,7 @@ def normalise(nb):
         for output in cell["outputs"]:
             data = output.get("data", {})
             if "image/png" in data:
-                data["image/png"] = images.strip_png(data["image/png"])
+                data["image/png"] = images.with_palette(images.strip_png(data["image/png"]))
     return nb
 
 
@@ -70,9 +70,14 @@ def _same_output(a, b):
 
 
 def _compared(output):
-    """Its data but the markup of a card, which the form guard compares with its records."""
-    skipped = ("text/html",) if notebook.card_of(output) else ()
-    return {m: v for m, v in output.get("data", {}).items() if m not in skipped}
+    """Its data but the markup of a card, which the form guard compares with its records; that of
+    a table has the mark of one."""
+    data = dict(output.get("data", {}))
+    if notebook.card_of(output):
+        data.pop("text/html", None)
+    elif records_of([output]) and "text/html" in data:
+        data["text/html"] += TABLE_MARK
+    return data
 
 
 def _same_data(mime, x, y):

@@ -61,6 +61,12 @@ def tags(cell):
     return cell["metadata"].get("tags", [])
 
 
+def title_in(source):
+    """What a code cell does, in its first line ``#@title …``; empty where it does not say."""
+    found = re.match(r"#@title (.+)", source)
+    return found[1].strip() if found else ""
+
+
 def card_of(output):
     """The records of an output that is a card; empty for any other."""
     found = output.get("metadata", {}).get("verdicts")

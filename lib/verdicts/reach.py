@@ -6,7 +6,10 @@ ends it.  What a function does to its arguments is not seen.
 """
 
 import ast
+import re
 import symtable
+
+_MAGIC = re.compile(r"^([ \t]*)[%!].*", re.MULTILINE)  # as in the setup cell
 
 
 def last_reached(sources, changed):
@@ -17,8 +20,8 @@ def last_reached(sources, changed):
     """
     try:
         statements = [(number, _Statement(node)) for number, source in enumerate(sources)
-                      for node in ast.parse(source).body]
-    except SyntaxError:  # magics
+                      for node in ast.parse(_MAGIC.sub(r"\1pass", source)).body]
+    except SyntaxError:
         return len(sources) - 1
     imported = set().union(*(s.imported for _, s in statements))
     last, tainted = max(number for number, _ in changed), set()

@@ -36,16 +36,10 @@ def setup_source(config):
     """The setup cell, the same everywhere: does nothing where the library is installed."""
     return (
         "#@title Setup (run me first; installs the helper library on Colab)\n"
-        "import importlib.util\n"
-        "import subprocess\n"
-        "import sys\n"
-        "\n"
-        f'if importlib.util.find_spec("{config.import_name}") is None:\n'
-        "    subprocess.check_call([\n"
-        '        sys.executable, "-m", "pip", "install", "-q",\n'
-        '        "--no-build-isolation",\n'
-        f'        "git+{config.repository}@{config.branch}",\n'
-        "    ])"
+        "try:\n"
+        f"    import {config.import_name}\n"
+        "except ImportError:\n"
+        f"    %pip install -q --no-build-isolation git+{config.repository}@{config.branch}"
     )
 
 
@@ -96,7 +90,8 @@ def cards(config, cell):
     for output in cell.get("outputs", []):
         if records := notebook.card_of(output):
             lines = output["data"].get("text/plain", "").split("\n")
-            yield output["data"], card(records, lines, config.legend_link())
+            title = notebook.title_in(cell["source"])
+            yield output["data"], card(records, lines, config.legend_link(), title)
 
 
 def _stamp_notebook(config, path, old):
