@@ -201,6 +201,12 @@ CALLS = {
                              lambda data, g: lambda x, t: -x + data.mean(0),
                              keys={"weighting": TAU})(draw).stability, {"draw": X}),
     "definition_2.direct_losses": (losses, {"draw": X}),
+    "definition_2.excess_losses": (
+        lambda draw: definition_2.excess_losses(
+            lambda n, generator: first_rows(draw, n), OU, 1.0, 3, generator(), replicates=1,
+            queries=3, true_score=lambda x, t: -x), {"draw": X}),
+    "definition_2.excess_root_gap": (
+        parts(lambda rows: definition_2.excess_root_gap(rows, 5.0)), {"rows": X[:, :2]}),
     "definition_2.Measurement": (
         lambda **vectors: definition_2.Measurement(**vectors).root_gap.value,
         dict(zip(("stability", "fresh_loss", "seen_loss"), MEASURED, strict=True))),

@@ -18,12 +18,14 @@ from score_stability.scores import EmpiricalScore
 from score_stability.stability import (
     Measurement,
     direct_losses,
+    excess_losses,
+    excess_root_gap,
     loss_only_sandwich,
     measure,
     measure_empirical,
     replace_one_rows,
 )
-from score_stability.theory import gaussian_mean, two_point
+from score_stability.theory import gauss_hermite, gaussian_mean, two_point
 from score_stability.yardsticks import estimates
 
 HEAT, OU = OrnsteinUhlenbeck(0.0), OrnsteinUhlenbeck(1.0)
@@ -122,6 +124,46 @@ def test_losses_without_the_exchange(number):
     units = HEAT.denoiser_to_score_units(t)
     for column, loss in zip(rows.T, (exact.fresh_loss, exact.seen_loss), strict=True):
         assert_contains(estimates.mean(column / units), loss - exact.constant)
+
+
+@pytest.mark.parametrize("number", [1, 2, 5, 20])
+@pytest.mark.parametrize("gamma", [0.25, 4.0])
+def test_losses_as_squared_distances_from_the_true_score(number, gamma):
+    target = TwoPoint(HEAT)
+    t, exact = HEAT.time_of_snr(gamma), two_point(number, gamma)
+    rows = excess_losses(target.sample, HEAT, t, number, np.random.default_rng(9),
+                         replicates=20_000, queries=4, true_score=target.score)
+    assert rows.shape == (20_000, 2) and (rows[:, 0] >= 0).all() and (rows[:, 1] <= 0).all()
+    units = HEAT.denoiser_to_score_units(t)
+    for column, loss in zip(rows.T, (exact.fresh_loss, exact.seen_loss), strict=True):
+        assert_contains(estimates.mean(column / units), loss - exact.constant)
+    found = excess_root_gap(rows / units, exact.constant)
+    assert_contains(found, exact.root_gap)
+    assert found.standard_error < 0.06 * exact.root_gap
+
+
+def test_pythagoras_on_one_training_set():
+    """E_p̂ |s − g|² = E_p̂ |s − ŝ|² + L̂(S), by a grid over the noise of each training point."""
+    t, (z, w) = 0.3, gauss_hermite(80)
+    data = CIRCLE.sample(3, np.random.default_rng(1))
+    noise = torch.from_numpy(np.stack(np.meshgrid(z, z), -1).reshape(-1, 2))
+    weights = torch.from_numpy(np.outer(w, w).ravel())
+    losses = np.zeros(3)
+    for point in data:
+        x, score = HEAT.sample(point[None].expand_as(noise), t, noise), EmpiricalScore(data, HEAT)
+        g, s, empirical_ = (HEAT.conditional_score(x, t, point[None].expand_as(noise)),
+                            CIRCLE.score(x, t), score(x, t))
+        losses += [float(weights @ (u - v).square().sum(1))
+                   for u, v in ((s, g), (s, empirical_), (empirical_, g))]
+    assert losses[0] == pytest.approx(losses[1] + losses[2], rel=1e-6)
+
+
+def test_squares_are_less_noisy_than_differences_of_losses():
+    options = {"replicates": 60, "queries": 32, "true_score": CIRCLE.score}
+    errors = [excess_root_gap(function(CIRCLE.sample, HEAT, 0.02, 200, np.random.default_rng(8),
+                                       **options), CIRCLE.score_matching_constant(0.02))
+              .standard_error for function in (excess_losses, direct_losses)]
+    assert errors[0] < errors[1] / 3
 
 
 def test_the_true_score_as_control_variate_removes_noise():
@@ -305,6 +347,18 @@ def test_wrong_counts_and_couplings():
                 direct_losses(CIRCLE.sample, HEAT, 0.1, generator=np.random.default_rng(0),
                               true_score=CIRCLE.score,
                               **{"number": 2, "replicates": 2, "queries": 2, name: 0})
+            with pytest.raises(ValueError, match=name):
+                excess_losses(CIRCLE.sample, HEAT, 0.1, generator=np.random.default_rng(0),
+                              true_score=CIRCLE.score,
+                              **{"number": 2, "replicates": 2, "queries": 2, name: 0})
+    with pytest.raises(TypeError, match="true_score must be a function"):
+        excess_losses(CIRCLE.sample, HEAT, 0.1, 2, np.random.default_rng(0), replicates=2,
+                      queries=2, true_score=None)
+    assert excess_root_gap(np.array([[2.0, -3.0], [2.0, -3.0]]), 2.0).value == 2  # L̂ is not below 0
+    with pytest.raises(ValueError, match="constant"):
+        excess_root_gap(np.ones((3, 2)), -1.0)
+    with pytest.raises(ValueError, match="rows"):
+        excess_root_gap(np.ones((3, 3)), 2.0)
     with pytest.raises(ValueError, match="coupling"):
         run(measure, empirical, coupling="best")
     with pytest.raises(ValueError, match="algorithm must return shape"):

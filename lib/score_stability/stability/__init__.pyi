@@ -5,6 +5,8 @@ from .definition_2 import loss_only_sandwich as loss_only_sandwich
 from .definition_2 import replace_one_rows as replace_one_rows
 from .definition_2 import measure_empirical as measure_empirical
 from .definition_2 import direct_losses as direct_losses
+from .definition_2 import excess_losses as excess_losses
+from .definition_2 import excess_root_gap as excess_root_gap
 from .definition_2 import measure as measure
 from .self_posterior import MomentBounds as MomentBounds
 from .self_posterior import moment_bounds as moment_bounds
