@@ -2,6 +2,7 @@ from .estimates import Estimate as Estimate
 from .estimates import mean as mean
 from .estimates import jackknife as jackknife
 from .estimates import paired_ratio as paired_ratio
+from .estimates import independent_ratio as independent_ratio
 from .estimates import log_log_slope as log_log_slope
 from .estimates import wilson_interval as wilson_interval
 from .divergences import kl as kl

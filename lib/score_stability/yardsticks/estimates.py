@@ -120,6 +120,25 @@ def paired_ratio(numerator: Any, denominator: Any) -> Estimate:
                      _replicates("denominator", denominator))
 
 
+def independent_ratio(numerator: Estimate, denominator: Estimate) -> Estimate:
+    """u/v of two independent estimates; standard error |u/v| √((s_u/u)² + (s_v/v)²), to first order.
+
+    The smaller number of degrees of freedom. ``ValueError`` if one of the values is zero.
+
+    >>> from score_stability.yardsticks import Estimate, independent_ratio
+    >>> print(independent_ratio(Estimate(6.0, 0.3), Estimate(2.0, 0.1)))
+    3.00 ± 0.21
+    """
+    for name, estimate in (("numerator", numerator), ("denominator", denominator)):
+        if estimate.value == 0:
+            raise ValueError(f"{name} must not be zero")
+    value = numerator.value / denominator.value
+    relative = math.hypot(numerator.standard_error / numerator.value,
+                          denominator.standard_error / denominator.value)
+    return Estimate(value, abs(value) * relative,
+                    min(numerator.degrees_of_freedom, denominator.degrees_of_freedom))
+
+
 def log_log_slope(x: Any, y: Sequence[Estimate] | Any) -> Estimate:
     """Weighted least-squares slope of log y on log x.
 
