@@ -1,6 +1,7 @@
-"""Pictures that open the chapters: motion that decodes."""
+"""Pictures that open the chapters: motion that decodes, numbers that are what a picture says."""
 
 import io
+import re
 import struct
 import sys
 import types
@@ -12,10 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from score_stability import plots
-from score_stability.pictures import animated_png, motion
+from score_stability import pictures, plots
+from score_stability.pictures import animated_png, motion, reverse, step_ratio
 
 mpl.use("Agg")
+BYTES = 250_000
+SEEDS = (0, 1, 2)
 
 
 # ------------------------------------------------------------------------------------------ motion
@@ -181,3 +184,181 @@ def test_showing_says_how_large(monkeypatch):
         motion.show(b"GIF89a", 20)
     with pytest.raises(ValueError, match="width"):
         motion.show(png, 0)
+
+
+# ---------------------------------------------------------------------------------- every picture
+
+
+class Drawn(types.SimpleNamespace):
+    """What a picture returned, what was computed for it, its figure's letters and its output."""
+
+
+COMPUTES = {"reverse_paths": (reverse, "run_both_scores"),
+            "kappa_and_the_law": (step_ratio, "sweep_kappa")}
+ANIMATED = ("reverse_paths", "kappa_and_the_law")
+
+
+def letters(figure):
+    """(words, size, box in pixels) of every text that is drawn."""
+    import matplotlib.pyplot as plt
+
+    figure.canvas.draw()
+    canvas = figure.bbox
+    for text in figure.findobj(lambda a: isinstance(a, plt.Text)):
+        if text.get_visible() and text.get_text().strip():
+            box = text.get_window_extent()
+            # Labels of ticks outside the axes' limits exist and are not drawn.
+            if text.get_in_layout() and box.overlaps(canvas):
+                yield text.get_text(), text.get_fontsize(), box
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    """Every picture, drawn once."""
+    import matplotlib.pyplot as plt
+
+    found = {}
+    for name, (module, compute) in COMPUTES.items():
+        with pytest.MonkeyPatch.context() as patch, mpl.rc_context():
+            one = Drawn(png=None, texts=[], sizes=[], frames=[], computed=None)
+            original, frame = getattr(module, compute), motion.frame
+
+            def computed(*arguments, one=one, original=original):
+                one.computed = original(*arguments)
+                return one.computed
+
+            def looked_at(figure, scale=2.0, one=one, frame=frame):
+                one.frames.append(frame(figure, scale))
+                if len(one.frames) in (1, 2, 19):
+                    one.texts.append(list(letters(figure)))
+                    one.sizes.append((*figure.get_size_inches(), figure.dpi))
+                return one.frames[-1]
+
+            def shown(one=one):
+                figure = plt.gcf()
+                one.texts.append(list(letters(figure)))
+                one.sizes.append((*figure.get_size_inches(), figure.dpi))
+
+            patch.setattr(module, compute, computed)
+            patch.setattr(motion, "frame", looked_at)
+            patch.setattr(motion, "show", lambda png, width, one=one: one.__setattr__("png", png))
+            patch.setattr(plt, "show", shown)
+            one.returned = getattr(module, name)()
+            one.open = plt.get_fignums()
+            plt.close("all")
+        found[name] = one
+    return found
+
+
+@pytest.mark.parametrize("name", COMPUTES)
+def test_a_picture_returns_the_numbers_that_it_draws(drawn, name):
+    one = drawn[name]
+    assert one.returned is one.computed
+    values = [np.asarray(v) for v in one.returned if isinstance(v, np.ndarray | float)]
+    assert values and all(np.isfinite(v).all() for v in values)
+    words = type(one.returned).__doc__
+    assert [f for f in one.returned._fields if not re.search(rf"``[^`]*\b{f}\b", words)] == []
+    # An animation is its own output; its figure would be another one.
+    assert (one.png is not None) == (name in ANIMATED) == (one.open == [])
+
+
+@pytest.mark.parametrize("name", COMPUTES)
+def test_letters_are_read_at_the_width_of_a_page(drawn, name):
+    one = drawn[name]
+    assert one.texts
+    for texts, (width, height, dpi) in zip(one.texts, one.sizes, strict=True):
+        assert width == plots.WIDTH and height <= 4
+        assert min(size for _, size, _ in texts) >= 10
+        for k, (words, _, box) in enumerate(texts):
+            assert box.x0 >= 0 and box.y0 >= 0, words
+            assert box.x1 <= width * dpi and box.y1 <= height * dpi, words
+            for other, _, place in texts[k + 1:]:
+                apart = (box.x1 <= place.x0 + 1 or place.x1 <= box.x0 + 1
+                         or box.y1 <= place.y0 + 1 or place.y1 <= box.y0 + 1)
+                assert apart, (words, other)
+
+
+@pytest.mark.parametrize("name", ANIMATED)
+def test_an_animation_is_light_and_true_to_its_frames(drawn, name):
+    one = drawn[name]
+    assert len(one.png) <= BYTES
+    assert struct.unpack(">II", dict(chunks(one.png))[b"acTL"])[1] == 2
+    poster, found = decoded(one.png)
+    assert poster.shape[1] == 2 * 100 * plots.WIDTH
+    frames = one.frames[-len(found):]
+    for frame, (again, _) in zip(frames, found, strict=True):
+        assert np.abs(frame.astype(int) - again).mean() < 0.5
+        assert error(frame, again) <= 32  # on soft edges where two colours meet
+    still = frames[-1] if name == "reverse_paths" else one.frames[0]
+    assert error(poster, still) <= 32
+    for colour in (plots.BLUE, plots.VERMILLION):
+        wanted = np.array([int(colour[k:k + 2], 16) for k in (1, 3, 5)])
+        exact = (frames[-1] == wanted).all(2)
+        assert exact.sum() > 100 and error(found[-1][0][exact], wanted) <= 16
+    duration = sum(milliseconds for _, milliseconds in found)
+    assert 4000 <= duration <= 7000
+
+
+# ------------------------------------------------------------------------------------- the numbers
+
+
+@pytest.fixture(scope="module", params=["drawn", *SEEDS])
+def paths(request, drawn):
+    if request.param == "drawn":
+        return drawn["reverse_paths"].returned
+    return pictures.run_both_scores(np.random.default_rng(request.param))
+
+
+def test_only_the_empirical_score_ends_at_the_training_points(paths):
+    assert (paths.true[0] == paths.empirical[0]).all()
+    # A ring has four sigma; five leaves 2e-4 for any of the 54 beyond it.
+    assert paths.empirical_distance[-1].max() < 5
+    assert paths.true_distance[-1].max() > 15 and np.median(paths.true_distance[-1]) > 5
+    assert paths.empirical_near[-1] >= 53
+    # Nine rings of half-width four sigma cover this share of the circle.
+    share = 9 * 2 * reverse.NEAR * paths.sigma[-1] / (2 * np.pi)
+    assert abs(paths.true_near[-1] - 54 * share) < 4 * np.sqrt(54 * share * (1 - share))
+    # The true paths end on the circle.
+    assert np.abs(np.linalg.norm(paths.true[-1], axis=1) - 1).max() < 5 * paths.sigma[-1]
+    # Alike at much noise, apart at the end.
+    apart = np.linalg.norm(paths.true - paths.empirical, axis=2).mean(1)
+    assert apart[paths.sigma > 0.5].max() < 0.15 < apart[-1]
+
+
+def test_the_rings_that_are_drawn_do_not_overlap(drawn):
+    paths = drawn["reverse_paths"].returned
+    gaps = np.linalg.norm(paths.data[:, None] - paths.data, axis=2) + 9 * np.eye(9)
+    assert gaps.min() > 2 * reverse.NEAR * paths.sigma[-1]
+    assert paths.empirical_near[-1] == 54
+
+
+@pytest.fixture(scope="module", params=["drawn", *SEEDS])
+def sweep(request, drawn):
+    if request.param == "drawn":
+        return drawn["kappa_and_the_law"].returned
+    return pictures.sweep_kappa(np.random.default_rng(request.param))
+
+
+def test_the_law_is_best_at_a_step_ratio_inside(sweep):
+    assert (np.diff(sweep.kappa) > 0).all() and sweep.best == sweep.kl.argmin()
+    assert 0 < sweep.best < len(sweep.kappa) - 1
+    assert sweep.kl[0] > 1.5 * sweep.kl[sweep.best] and sweep.kl[-1] > 1.05 * sweep.kl[sweep.best]
+    assert sweep.kl_error.max() < 1e-3 * sweep.kl.min()
+    # Normalised: on its own nodes, and as far as it is drawn.
+    assert np.abs(sweep.mass_defect).max() < 1e-6
+    drawn = np.trapezoid(sweep.law, sweep.x, axis=1)
+    assert (drawn < 1 + 1e-6).all() and (drawn > 0.9).all() and drawn[0] > 0.99
+    # From the noised training points to a blur that is wider than the population.
+    kernel = np.exp(-(sweep.x[:, None] - sweep.data) ** 2 / (4 * step_ratio.STOP)).mean(1)
+    kernel /= np.sqrt(4 * np.pi * step_ratio.STOP)
+    assert np.trapezoid(np.abs(sweep.law[0] - kernel), sweep.x) / 2 < 0.1
+    assert sweep.law[-1].max() < sweep.population.max() < sweep.law[0].max()
+
+
+def test_kl_is_that_of_the_densities_that_are_drawn(sweep):
+    """The other route: the sum over what is drawn. Beyond it is little, and only narrow laws are
+    so thin there that it counts."""
+    ratio = np.log(sweep.population / sweep.law)
+    drawn = np.trapezoid(sweep.population * ratio, sweep.x, axis=1)
+    assert drawn[-1] == pytest.approx(sweep.kl[-1], abs=1e-3)
+    assert ((drawn < sweep.kl)[:-1]).all() and sweep.kl[sweep.best] - drawn[sweep.best] < 0.01

@@ -1,3 +1,9 @@
 from .motion import animated_png as animated_png
 from .motion import frame as frame
 from .motion import show as show
+from .reverse import ReversePaths as ReversePaths
+from .reverse import run_both_scores as run_both_scores
+from .reverse import reverse_paths as reverse_paths
+from .step_ratio import KappaSweep as KappaSweep
+from .step_ratio import sweep_kappa as sweep_kappa
+from .step_ratio import kappa_and_the_law as kappa_and_the_law
