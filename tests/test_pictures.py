@@ -5,6 +5,7 @@ import re
 import struct
 import sys
 import types
+from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
@@ -14,9 +15,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from score_stability import pictures, plots
-from score_stability.pictures import animated_png, motion, reverse, step_ratio
+from score_stability.pictures import animated_png, motion, overview, reverse, step_ratio
 
 mpl.use("Agg")
+ROOT = Path(__file__).resolve().parents[1]
 BYTES = 250_000
 SEEDS = (0, 1, 2)
 
@@ -193,7 +195,9 @@ class Drawn(types.SimpleNamespace):
     """What a picture returned, what was computed for it, its figure's letters and its output."""
 
 
-COMPUTES = {"reverse_paths": (reverse, "run_both_scores"),
+COMPUTES = {"the_paper": (overview, "run_every_box"),
+            "one_image_in_and_out": (overview, "exchange_one_image"),
+            "reverse_paths": (reverse, "run_both_scores"),
             "kappa_and_the_law": (step_ratio, "sweep_kappa")}
 ANIMATED = ("reverse_paths", "kappa_and_the_law")
 
@@ -300,6 +304,115 @@ def test_an_animation_is_light_and_true_to_its_frames(drawn, name):
 
 
 # ------------------------------------------------------------------------------------- the numbers
+
+
+def test_the_map_has_every_chapter_once_in_the_order_of_the_boxes():
+    chapters = [c for part in (overview.BOXES, overview.THEOREM, overview.BEYOND)
+                for box in part.values() for c in box]
+    there = {int(path.name[:2]) for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")}
+    assert sorted(chapters) == sorted(there - {0})
+    assert list(overview.BOXES) == ["data", "forward process", "loss", "optimiser", "score",
+                                    "sampler"]
+    assert overview._ranges((3, 5, 6, 7)) == "03, 05–07" and overview._ranges((9,)) == "09"
+
+
+@pytest.fixture(scope="module", params=["drawn", *SEEDS])
+def paper(request, drawn):
+    if request.param == "drawn":
+        return drawn["the_paper"].returned
+    return pictures.run_every_box(np.random.default_rng(request.param))
+
+
+def test_the_map_is_true(paper):
+    gap = paper.test_loss - paper.training_loss
+    assert len(gap) == 26 and (gap > 0).all()
+    falling = gap[paper.sigma >= paper.stop]
+    assert (np.diff(falling) < 0).all() and falling[0] > 20 * falling[-1]
+    assert paper.chapters == {**overview.BOXES, **overview.THEOREM, **overview.BEYOND}
+    np.testing.assert_allclose(np.linalg.norm(paper.data, axis=1), 1)
+    assert (paper.forward[0] == paper.data).all()
+    # Slopes at the minimum: the gradient of the loss vanishes.
+    slope = (paper.data**2).mean(0) * (paper.minimum - 1) + overview.SLOPES_AT**2 * paper.minimum
+    np.testing.assert_allclose(slope, 0, atol=1e-15)
+    late = paper.descent[20:].mean(0)
+    assert np.linalg.norm(late - paper.minimum) < 0.3 < np.linalg.norm(
+        paper.descent[0] - paper.minimum)
+    ends = np.linalg.norm(paper.samples[-1][:, None] - paper.data, axis=2).min(1)
+    assert ends.max() < 6 * paper.stop
+
+
+def test_the_losses_of_the_map_are_those_of_a_simulation(drawn):
+    """The other route: noise that is drawn, at a point that is drawn."""
+    from score_stability.diffusion import OrnsteinUhlenbeck
+    from score_stability.scores import EmpiricalScore
+
+    paper, generator = drawn["the_paper"].returned, np.random.default_rng(0)
+    score = EmpiricalScore(paper.data, OrnsteinUhlenbeck(0.0))
+    for k in (5, 12, 20):
+        for clean, loss in ((overview._on_circle(generator.random(20_000)), paper.test_loss[k]),
+                            (paper.data[generator.integers(9, size=20_000)],
+                             paper.training_loss[k])):
+            noisy = clean + paper.sigma[k] * generator.standard_normal(clean.shape)
+            moved = score.denoiser(noisy, paper.sigma[k] ** 2 / 2).numpy() - clean
+            assert np.sqrt((moved**2).sum(1).mean()) == pytest.approx(loss, rel=0.03)
+
+
+@pytest.fixture(scope="module", params=["drawn", 0])
+def one_image(request, drawn):
+    if request.param == "drawn":
+        return drawn["one_image_in_and_out"].returned
+    return pictures.exchange_one_image(np.random.default_rng(request.param))
+
+
+def test_one_image_moves_the_memoriser(one_image):
+    shown = one_image
+    # Theorem 3, with the training error measured at training images: this could fail.
+    assert (np.abs(shown.test - shown.training) <= shown.stability).all()
+    assert shown.stability[0] > 2 * shown.stability[1]
+    assert (shown.test > shown.training).all()
+    assert shown.training[0] < 0.1 * shown.test[0]
+    assert [len(errors) for errors in shown.training_errors] == [1000, 40]
+    np.testing.assert_allclose(shown.stability**2, (shown.moved**2).mean(1))
+    for k in (0, 1):
+        q = shown.example
+        difference = shown.having[k] - shown.without[k]
+        assert 100 * np.sqrt((difference**2).mean()) == pytest.approx(shown.moved[k, q])
+        away = shown.without[k] - shown.image
+        assert 100 * np.sqrt((away**2).mean()) == pytest.approx(shown.test_error[k, q])
+
+
+def test_the_image_that_is_drawn_moves_less_than_on_average(drawn):
+    shown = drawn["one_image_in_and_out"].returned
+    assert (shown.moved[:, shown.example] < shown.stability).all()
+
+
+def test_the_models_see_only_pixels_that_differ(monkeypatch):
+    """The other route: all pixels, weights in a loop."""
+    monkeypatch.setattr(overview, "QUERIES", 2)
+    monkeypatch.setattr(overview, "IMAGES", 60)
+    shown = pictures.exchange_one_image(np.random.default_rng(4), 1)
+    from score_stability import datasets
+
+    generator = np.random.default_rng(4)
+    training, fresh = (part.pixels for part in datasets.split(
+        datasets.mnist(), (60, 2), generator))
+    generator.standard_normal((62, 784))
+    place = generator.integers(60, size=2)[1]
+    exchanged = training.copy()
+    exchanged[place] = fresh[1]
+    noisy, sigma = shown.noisy.ravel(), 2.5 * np.sqrt(training.var(0).mean())
+    np.testing.assert_array_equal(fresh[1], shown.image.ravel())
+    rows, columns = np.divmod(np.arange(784), 28)
+    for data, memoriser, local in ((training, shown.without[0], shown.without[1]),
+                                   (exchanged, shown.having[0], shown.having[1])):
+        for far, found in ((0.0, memoriser), (1.4, local)):
+            for pixel in (28 * 14 + 14, 28 * 9 + 12):
+                apart = (rows - rows[pixel]) ** 2 + (columns - columns[pixel]) ** 2
+                variance = sigma**2 * (1 + far**2 * apart / 2.5**2)
+                logits = -0.5 * ((noisy - data) ** 2 / variance).sum(1)
+                weights = np.exp(logits - logits.max())
+                want = weights @ data[:, pixel] / weights.sum()
+                assert found.ravel()[pixel] == pytest.approx(want, abs=1e-9)
 
 
 @pytest.fixture(scope="module", params=["drawn", *SEEDS])

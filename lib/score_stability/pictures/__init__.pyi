@@ -7,3 +7,9 @@ from .reverse import reverse_paths as reverse_paths
 from .step_ratio import KappaSweep as KappaSweep
 from .step_ratio import sweep_kappa as sweep_kappa
 from .step_ratio import kappa_and_the_law as kappa_and_the_law
+from .overview import Paper as Paper
+from .overview import run_every_box as run_every_box
+from .overview import the_paper as the_paper
+from .overview import OneImage as OneImage
+from .overview import exchange_one_image as exchange_one_image
+from .overview import one_image_in_and_out as one_image_in_and_out
