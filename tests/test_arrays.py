@@ -36,13 +36,14 @@ from score_stability.yardsticks import (
 
 # The door itself, what draws pictures, compiles formulas, seeds, and lists the statements.
 EXEMPT = {"arrays", "plots", "rounding", "runtime", "statements"}
+NOT_ROOMS = ("data", "pictures")  # files, and pictures, which take no arrays
 
 
 def rooms():
     """Every module of the library by its short name: the laws, one a file, are all "targets"."""
     for found in pkgutil.walk_packages(score_stability.__path__, "score_stability."):
         path = found.name.split(".")
-        if not found.ispkg and path[1] != "data" and path[-1] not in EXEMPT:
+        if not found.ispkg and path[1] not in NOT_ROOMS and path[-1] not in EXEMPT:
             yield "targets" if "targets" in path else path[-1], importlib.import_module(found.name)
 
 
@@ -499,7 +500,7 @@ def test_every_module_is_looked_at():
     names = [name for name, _ in rooms() if name != "targets"]
     assert len(names) == len(set(names))  # a short name is that of one module
     files = {p.stem for p in Path(score_stability.__file__).parent.rglob("[!_]*.py")
-             if not {"targets", "data"} & set(p.parent.parts)}
+             if not {"targets", *NOT_ROOMS} & set(p.parent.parts)}
     assert files == set(names) | EXEMPT
 
 

@@ -90,6 +90,7 @@ def test_importing_is_light():
     code = ("import sys, score_stability\n"
             "from score_stability import datasets, plots, runtime\n"
             "from score_stability import diffusion, optimiser, sampler, scores, stability\n"
+            "from score_stability import pictures\n"
             "from score_stability.diffusion import OrnsteinUhlenbeck, TimeWeighting\n"
             "from score_stability.theory import bounds, quadrature, statement\n"
             "from score_stability.yardsticks import divergences, mean\n"

@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[1]
 LIBRARY = ROOT / "lib" / "score_stability"
 # From the bottom; two on one floor do not know each other.
 FLOORS = (("arrays",), ("jobs",), ("theory",), ("runtime", "datasets"), ("diffusion",),
-          ("yardsticks",), ("scores",), ("sampler",), ("optimiser", "stability"), ("plots",))
+          ("yardsticks",), ("scores",), ("sampler",), ("optimiser", "stability"), ("plots",),
+          ("pictures",))
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 DOORS = sorted(path.parent.name for path in LIBRARY.glob("*/__init__.pyi"))
 

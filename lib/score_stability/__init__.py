@@ -5,7 +5,8 @@ From the bottom, and every import runs down:
 and laws known exactly · ``yardsticks`` how anything is measured · ``scores`` what is learned ·
 ``sampler`` how samples are drawn, and their law · ``optimiser`` how a network is trained ·
 ``stability`` Definition 2 and both sides of Theorem 3; and what notebooks need besides:
-``arrays`` (below everything) · ``jobs`` · ``datasets`` · ``runtime`` · ``plots``.
+``arrays`` (below everything) · ``jobs`` · ``datasets`` · ``runtime`` · ``plots`` ·
+``pictures`` that open the chapters: drawings of one computed example each.
 
 Names come through the folder's door, as in ``from score_stability.sampler import sample``, and are
 loaded when they are asked for.

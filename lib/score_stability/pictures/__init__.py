@@ -1,6 +1,9 @@
-"""Pictures that open the chapters: one computed example each, drawn by one call.
+"""Pictures that open the chapters: drawings of one computed example each.
 
-Each returns the numbers that it draws, so that a notebook makes its claims about the same ones.
+Every picture has two functions. One computes and returns the numbers that are drawn; the other
+calls it, draws, shows and returns the same numbers, so that a notebook can claim what its picture
+shows: ``shown = pictures.kappa_and_the_law()``, then claims about ``shown.kl``. Seeds are chosen
+for legibility; what the tests say of the numbers they say of other seeds as well.
 """
 
 import lazy_loader
