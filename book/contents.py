@@ -44,6 +44,37 @@ PARTS = (
     ),
 )
 
+# What the sidebar calls the notebooks: at most 35 characters, the number included.
+SIDEBAR = {
+    0: "00 · Start here",
+    1: "01 · Forward and reverse diffusion",
+    2: "02 · Perfection memorises",
+    3: "03 · What score stability measures",
+    4: "04 · Stability bounds the gap",
+    5: "05 · Convexity of score matching",
+    6: "06 · Harnack's inequality",
+    7: "07 · Exact minimisers",
+    8: "08 · A general class",
+    9: "09 · Intrinsic dimension",
+    10: "10 · Where a coarse sampler stops",
+    11: "11 · Girsanov with constant one",
+    12: "12 · The trade-off in κ",
+    13: "13 · The best step ratio",
+    14: "14 · Figure 2, exactly",
+    15: "15 · The probability-flow ODE",
+    16: "16 · Clipped SGD with decay",
+    17: "17 · The gradient noise",
+    18: "18 · Gradient noise contracts",
+    19: "19 · A manifold in 50 dimensions",
+    20: "20 · Noise and resamples",
+    21: "21 · κ on real images",
+    22: "22 · Signs of failure",
+    23: "23 · High probability",
+    24: "24 · Memorisation and privacy",
+    25: "25 · Smoothness",
+    26: "26 · A certified diffusion model",
+}
+
 # Pages of the last part, as paths of the assembled source.
 REFERENCE = (
     "notation",

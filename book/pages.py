@@ -14,7 +14,7 @@ import re
 import shutil
 from pathlib import Path
 
-from contents import PARTS, REFERENCE
+from contents import PARTS, REFERENCE, SIDEBAR
 
 from verdicts import chapter as chapter_form
 from verdicts import notebook, report, stamp
@@ -26,6 +26,9 @@ TEXTS = (
     "book/full_profile.md",
 )
 LEGEND = "Legend of verdicts"
+PICTURES = ("headline.png", "one_image.png")  # of the README
+# Figures of the landing page: name, notebook, place among the notebook's figures.
+FIGURES = {"map.png": (0, 1), "reverse.png": (0, 2), "kappa.png": (14, 1)}
 _LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)\s#]+)(#[^)\s]*)?\)")
 
 
@@ -46,8 +49,10 @@ def assemble(config, target):
         notebook.write(target / name, _outside_links(text, name, known, config))
     for path in config.all_paths():
         notebook.write(target / config.notebooks / path.name, chapter(config, path))
-    shutil.copy(HERE / "headline.png", target / "book" / "headline.png")
-    (target / "book" / "map.png").write_bytes(component_map(config)[0])
+    for name in PICTURES:
+        shutil.copy(HERE / name, target / "book" / name)
+    for name, (number, k) in FIGURES.items():
+        (target / "book" / name).write_bytes(figure(config, number, k)[0])
 
 
 def _outside_links(text, name, known, config):
@@ -95,14 +100,24 @@ def _words_of_verdicts(config):
     return section(_start_here(config), LEGEND)
 
 
-def component_map(config):
-    """The first figure of notebook 00, as PNG bytes, and its alt text."""
-    for cell in notebook.code_cells(notebook.read(config.notebook_paths()[0])):
-        for output in cell["outputs"]:
-            if "image/png" in output.get("data", {}):
-                picture = base64.b64decode(output["data"]["image/png"])
-                return picture, cell["metadata"]["mystnb"]["image"]["alt"]
-    raise LookupError("notebook 00 holds no figure")
+def figure(config, number, k):
+    """The k-th figure of a notebook: PNG bytes, alt text and caption. LookupError if it has less."""
+    cells = notebook.read(config.notebook(number))["cells"]
+    found = [i for i, cell in enumerate(cells) if chapter_form.has_figure(cell)]
+    if not 1 <= k <= len(found):
+        raise LookupError(f"notebook {number} holds {len(found)} figures, not {k}")
+    cell, below = cells[found[k - 1]], cells[found[k - 1] + 1]
+    png = next(o["data"]["image/png"] for o in cell["outputs"] if "image/png" in o.get("data", {}))
+    caption = below["source"].partition("\n\n")[0]
+    return base64.b64decode(png), cell["metadata"]["mystnb"]["image"]["alt"], caption
+
+
+def _image(config, name, *classes):
+    """A figure of the landing page with its caption, without the number it has in its chapter."""
+    _, alt, caption = figure(config, *FIGURES[name])
+    text = re.sub(r"^\*\*Figure [\d.]+\*\* ", "", caption)
+    options = [f":alt: {alt}", ":width: 720px", *(f":class: {c}" for c in classes)]
+    return "\n".join([f"```{{image}} book/{name}", *options, "```", "", text])
 
 
 # ----------------------------------------------------------------------------- chapters
@@ -193,16 +208,17 @@ def landing(config):
     """The story in one page, the parts, the table of verdicts."""
     readme = (config.root / "README.md").read_text(encoding="utf-8")
     first = section(readme, readme.split("\n")[0].lstrip("# ")).split("\n## ")[0].strip()
-    figure = f"![{component_map(config)[1]}](book/map.png)"
-    story = section(_start_here(config), "The paper in one page").replace(
-        "**How to read it.**", f"{figure}\n\n**How to read it.**", 1
-    )
+    story = section(_start_here(config), "The paper in one page")
+    # Its figure is a page's picture here, where a caption has no number.
+    _, _, caption = figure(config, *FIGURES["reverse.png"])
+    story = story.replace(caption, _image(config, "reverse.png", "animation"), 1)
     parts, trees = [], []
     for title, sentence, numbers in PARTS:
         paths = [config.notebook(n) for n in numbers]
         chapters = "\n".join(f"- [{stamp.title(p)}]({config.notebooks}/{p.name})" for p in paths)
         parts.append(f"**{title}.** {sentence}\n\n{chapters}")
-        names = [f"{config.notebooks}/{p.stem}" for p in paths]
+        names = [f"{SIDEBAR[n]} <{config.notebooks}/{p.stem}>"
+                 for n, p in zip(numbers, paths, strict=True)]
         trees.append(_toctree(names, f":caption: {title}", ":maxdepth: 1"))
     own = config.pages()
     parts.append("**Your own model.** Short pages without a number, to be copied.\n\n" + "\n".join(
@@ -215,8 +231,11 @@ def landing(config):
         [
             "# A paper you can run",
             first,
+            _image(config, "map.png"),
             "## The paper in one page",
             story,
+            "## A coarse sampler, exactly",
+            _image(config, "kappa.png", "animation"),
             "## Chapters",
             *parts,
             f"Also here: [notation](notation.md), [every statement with its claims]"

@@ -80,10 +80,6 @@ def exceptions(config):
     return listed
 
 
-def is_photo(cell):
-    return "photo" in notebook.tags(cell)
-
-
 def has_figure(cell):
     """Whether a cell shows a picture."""
     return any(m.startswith("image/") for o in cell.get("outputs", []) for m in o.get("data", {}))
@@ -205,9 +201,18 @@ def labels(source):
         parts = [k.value for k in node.keywords if k.arg in _NAMED]
         parts += node.args if name in _DRAWN else []
         for part in parts:
-            for leaf in ast.walk(part):
-                if isinstance(leaf, ast.Constant) and isinstance(leaf.value, str):
-                    yield leaf.value
+            yield from _texts(part)
+
+
+def _texts(node):
+    """The strings below a node; of an f-string the text with 0 for what is put in."""
+    if isinstance(node, ast.JoinedStr):
+        yield "".join(v.value if isinstance(v, ast.Constant) else "0" for v in node.values)
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    else:
+        for child in ast.iter_child_nodes(node):
+            yield from _texts(child)
 
 
 def _symbols(cells, symbols):
@@ -223,9 +228,10 @@ def _symbols(cells, symbols):
     rows = re.findall(r"^\|([^|\n]*\$[^|\n]*)\|", strip, re.MULTILINE)
     if not 1 <= len(rows) <= NEED:
         yield "need", f"{len(rows)} symbols"
+    formulas = [(i, " ".join(_FORMULA.findall(t)), full) for i, t, full in texts]
     for name, pattern in symbols.items():
-        first = next(((i, full) for i, t, full in texts if re.search(pattern, t)), None)
-        if first is None or any(re.search(pattern, row) for row in rows):
+        first = next(((i, full) for i, t, full in formulas if re.search(pattern, t)), None)
+        if first is None or re.search(pattern, " ".join(_FORMULA.findall(strip))):
             continue
         if first[0] < place:
             yield "symbols", f"{name} is used in cell {first[0]}, before what is needed"

@@ -31,6 +31,7 @@ def check_notebook(path, config):
         *_generated(path, nb, config),
         *_claims(nb, config),
         *chapter.complaints(path, nb, config),
+        *(chapter.hidden(nb["cells"]) if config.unmended and numbered(path) else ()),
         *teeth.complaints(path, notebook.claims(nb), teeth.exceptions(config)),
     ]
     for i, cell in enumerate(nb["cells"]):
