@@ -141,13 +141,16 @@ class Deck:
                 raise LookupError("it has no notes for the speaker (Note:)")
             if "$" in notes:
                 raise LookupError("a formula in the notes; the speaker's view shows none")
-            markup = _markup(_LINE.sub(self._stored, body))
+            body = _LINE.sub(self._stored, body)
+            if other := re.search(r"^!\w.*", body, re.MULTILINE):
+                raise LookupError(f"a line that is neither !figure nor !claim: {other[0]}")
+            markup = _markup(body)
             if STEP in markup:
                 raise LookupError(f"no item, paragraph, figure or claim is before {STEP}")
         except (LookupError, ValueError) as error:
             where = f"lesson {self.number}, slide {place} ({heading})"
             raise LookupError(f"{where}: {error}") from None
-        full = re.search(r"^!figure ", body, re.MULTILINE)
+        full = "<figure " in body
         kind = "title" if source.startswith("# ") else "full" if full else "text"
         return (f'<section class="{kind}">\n{markup}<aside class="notes">\n{_markup(notes)}'
                 "</aside>\n</section>")

@@ -88,6 +88,7 @@ SLIDES = {  # what is on the second slide, and what is said of it
     "!claim 05 exchange, by enumeration": "notebook 05 has no claim 'exchange, by enumeration'",
     "<!-- step -->": "no item, paragraph, figure or claim is before",
     "Note:\nof $x$": "a formula in the notes",
+    "!figures 4.1": "a line that is neither !figure nor !claim: !figures 4.1",
     "!figure four": "invalid literal .*'four'",
 }
 
