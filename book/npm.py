@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import os
 import shutil
 import subprocess
 import tarfile
@@ -86,5 +87,9 @@ def unpack(package, target):
             name = member.name.removeprefix("package/")
             if member.isfile() and package.wants(name):
                 path = target / name.removeprefix(package.root)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(archive.extractfile(member).read())
+                data = archive.extractfile(member).read()
+                if not (path.is_file() and path.read_bytes() == data):
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    fresh = path.with_name(f"{path.name}.{os.getpid()}")
+                    fresh.write_bytes(data)
+                    fresh.replace(path)  # somebody may be looking at a deck
