@@ -9,7 +9,7 @@ TORCH_INDEX ?=
 ARGS ?=
 JOBS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); \
   [ $$n -le 8 ] && echo $$n || echo 8)
-NOTEBOOK ?= 03
+NOTEBOOK ?= 04
 NOTEBOOKS ?=
 PROCESSORS ?=
 OFFLINE ?=
@@ -27,7 +27,7 @@ help:
 	@echo "make bench       measure the cost ratios"
 	@echo "make book        build the web site from the stored outputs (OFFLINE=1: with its own MathJax)"
 	@echo "make book-test   build it offline and look at every page in headless Chromium"
-	@echo "make slides      slides of one notebook: NOTEBOOK=03"
+	@echo "make slides      slides of one notebook, or the deck of its lesson: NOTEBOOK=04"
 	@echo "make colab       run notebooks as Colab would, without a checkout: NOTEBOOKS='00 03'"
 
 notebooks: .venv/.installed

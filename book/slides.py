@@ -1,6 +1,8 @@
 """Slides of a notebook from its stored outputs; nothing is executed.
 
-    python book/slides.py 03        writes build/slides/03.html  (or: make slides NOTEBOOK=03)
+    python book/slides.py 07        writes build/slides/07.html  (or: make slides NOTEBOOK=07)
+
+A chapter with a lesson, as book/lessons/04.md, has a deck instead: see ``deck``.
 
 Open the file in a browser (reveal.js and MathJax come from their public network): arrow keys turn
 the pages, ``s`` opens the speaker's view. Every cell is a page of 16:9; a text that is too long for
@@ -12,6 +14,7 @@ import re
 import sys
 from pathlib import Path
 
+import deck
 import nbformat
 from nbconvert import SlidesExporter
 
@@ -132,6 +135,15 @@ def export(config, number):
     return target
 
 
+def make(config, number):
+    """Write the deck of a chapter that has a lesson, else its slides; the path."""
+    write = deck.build if deck.lesson(number).is_file() else export
+    return write(config, number)
+
+
 if __name__ == "__main__":
     for wanted in sys.argv[1:]:
-        print(export(load_config(HERE), wanted))
+        try:
+            print(make(load_config(HERE), wanted))
+        except LookupError as error:
+            raise SystemExit(str(error)) from None

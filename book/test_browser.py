@@ -3,7 +3,8 @@
     make book-test        builds the offline site, then runs this
 
 Skips with a message where Chromium or playwright is not installed. With SCREENSHOTS=1 a picture of
-every page, at phone and at desktop width, is left in build/book/screenshots.
+every page, at phone and at desktop width, and of every slide of a deck, is left in
+build/book/screenshots.
 """
 
 import functools
@@ -13,6 +14,7 @@ import shutil
 import threading
 from pathlib import Path
 
+import deck
 import pytest
 
 from verdicts import stamp
@@ -176,3 +178,56 @@ def test_solutions_unfold(visit):
     closed = details.bounding_box()["height"]
     details.locator("summary").click()
     assert details.bounding_box()["height"] > 2 * closed
+
+
+# What sticks out of the current slide, with all its steps shown, and what is on it.
+_SLIDE = """() => {
+    const slide = Reveal.getCurrentSlide(), shown = slide.cloneNode(true);
+    shown.querySelectorAll("aside, code, mjx-container").forEach(e => e.remove());
+    const cut = box => box.left < 0 || box.top < 0
+        || box.right > innerWidth || box.bottom > innerHeight;
+    const parts = [...slide.querySelectorAll("*")].filter(
+        e => !e.closest("aside, mjx-container *"));
+    const words = document.createRange();
+    const out = parts.filter(e => {
+        words.selectNodeContents(e);
+        return cut(e.getBoundingClientRect()) || cut(words.getBoundingClientRect());
+    });
+    const sizes = [...slide.querySelectorAll("img")].map(e => {
+        const scale = Math.min(e.width / e.naturalWidth, e.height / e.naturalHeight);
+        return Math.max(scale * e.naturalWidth / innerWidth, scale * e.naturalHeight / innerHeight);
+    });
+    return {
+        out: out.map(e => e.outerHTML.slice(0, 60)),
+        steps: slide.querySelectorAll(".fragment:not(.visible)").length,
+        notes: slide.querySelector("aside.notes").textContent.trim(),
+        text: shown.textContent,
+        sizes,
+    };
+}"""
+
+
+@pytest.mark.parametrize("number", sorted(p.stem for p in deck.LESSONS.glob("*.md")))
+def test_deck(browser, number):
+    """Opened from its file: nothing asked of the network, nothing cut, notes on every slide."""
+    try:
+        path = deck.build(CONFIG, number)
+    except (LookupError, SystemExit) as error:  # tests/test_lessons.py knows what may be missing
+        pytest.skip(str(error))
+    found = Visit(browser, path.parent.as_uri(), path.name, 1280, 720)
+    page = found.page
+    count = page.evaluate("Reveal.getTotalSlides()")
+    assert 12 <= count <= 15
+    for k in range(count):
+        page.evaluate(f"Reveal.slide({k}, 0, 99)")
+        page.wait_for_timeout(300)
+        slide = page.evaluate(_SLIDE)
+        assert not slide["out"], f"slide {k + 1} is cut: {slide['out']}"
+        assert slide["steps"] == 0 and slide["notes"] and "$" not in slide["text"]
+        assert all(size > 0.9 for size in slide["sizes"]), f"slide {k + 1}: a small picture"
+        if os.environ.get("SCREENSHOTS"):
+            SHOTS.mkdir(parents=True, exist_ok=True)
+            page.screenshot(path=SHOTS / f"deck-{number}-{k + 1:02d}.png")
+    assert page.locator("mjx-container").count() > 20 and page.locator("mjx-merror").count() == 0
+    assert not found.outside and not found.errors, found.outside + found.errors
+    page.close()

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tarfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -21,9 +22,9 @@ CONFIG = load_config(Path(__file__).parent)
 ROOT = CONFIG.root
 sys.path.insert(0, str(ROOT / "book"))
 
-import build  # noqa: E402
 import contents  # noqa: E402
 import links  # noqa: E402
+import npm  # noqa: E402
 import pages  # noqa: E402
 import slides  # noqa: E402
 
@@ -156,10 +157,10 @@ def test_links_may_not_leave_the_site(tmp_path):
     ]
 
 
-# ----------------------------------------------------------------------------- MathJax
+# ----------------------------------------------------------------------------- npm
 
 
-def _package(path, *names):
+def _archive(path, *names):
     with tarfile.open(path, "w:gz") as archive:
         for name in names:
             member = tarfile.TarInfo(f"package/{name}")
@@ -168,44 +169,59 @@ def _package(path, *names):
     return path.read_bytes()
 
 
-def test_mathjax_is_taken_whole_or_not_at_all(tmp_path, monkeypatch):
-    """Cut off, or with a member that leads out of the site: refused, and nothing is left of it."""
-    script = "es5/tex-mml-chtml.js"
-    good = _package(tmp_path / "good.tgz", script, "README.md")
-    evil = _package(tmp_path / "evil.tgz", script, f"{script}/../../../../../escaped")
-    integrity = base64.b64encode(hashlib.sha512(good).digest()).decode()
-    downloads = []
+def _package(content, parts=("es5/tex.js", "es5/fonts/")):
+    integrity = base64.b64encode(hashlib.sha512(content).digest()).decode()
+    return npm.Package("mathjax@3.2.2", integrity, parts, root="es5/")
 
-    def npm(command, cwd, **options):
+
+def test_a_package_is_taken_whole_or_not_at_all(tmp_path, monkeypatch):
+    """Cut off, or with a member that leads out of the site: refused, and nothing is left of it."""
+    good = _archive(tmp_path / "good.tgz", "es5/tex.js", "es5/tex.js.map", "es5/fonts/a", "README")
+    evil = _archive(tmp_path / "evil.tgz", "es5/tex.js", "es5/fonts/../../../../../../escaped")
+    package, downloads = _package(good), []
+
+    def pack(command, cwd, **options):
         raw = downloads.pop(0)
         (Path(cwd) / "mathjax-3.2.2.tgz").write_bytes(raw)
         if len(raw) < 20:
             raise KeyboardInterrupt
+        return SimpleNamespace(returncode=0, stderr="")
 
-    monkeypatch.setattr(build, "OUT", tmp_path / "out")
-    monkeypatch.setattr(build, "INTEGRITY", integrity)
-    monkeypatch.setattr(build.shutil, "which", lambda name: "npm")
-    monkeypatch.setattr(subprocess, "run", npm)
-    site = tmp_path / "out" / "html"
-    cache = tmp_path / "out" / "mathjax"
+    cache, site = tmp_path / "npm", tmp_path / "site" / "mathjax"
+    monkeypatch.setattr(npm, "CACHE", cache)
+    monkeypatch.setattr(npm.shutil, "which", lambda name: "npm")
+    monkeypatch.setattr(subprocess, "run", pack)
     for raw, error in ((good[:10], KeyboardInterrupt), (good[:-4], SystemExit),
                        (evil, SystemExit)):
         downloads[:] = [raw]
         with pytest.raises(error):
-            build.mathjax(site)
+            npm.unpack(package, site)
         assert not downloads and list(cache.iterdir()) == []
     assert not list(tmp_path.rglob("escaped")) and not site.exists()
     for wanted in ([good], []):  # the second time it is there
         downloads[:] = wanted
-        build.mathjax(site)
+        npm.unpack(package, site)
         assert not downloads
-        assert [p.name for p in site.rglob("*") if p.is_file()] == ["tex-mml-chtml.js"]
+        assert {p.relative_to(site).as_posix() for p in site.rglob("*") if p.is_file()} == {
+            "tex.js", "fonts/a"}
     (packed,) = cache.iterdir()
     for damaged in (good[:50], evil):  # what an earlier build has left
         packed.write_bytes(damaged)
         downloads[:] = [good]
-        build.mathjax(site)
+        npm.unpack(package, site)
         assert not downloads and packed.read_bytes() == good
+
+
+def test_without_npm_or_its_registry_it_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(npm, "CACHE", tmp_path)
+    monkeypatch.setattr(npm.shutil, "which", lambda name: None)
+    with pytest.raises(SystemExit, match=r"mathjax@3\.2\.2 comes through npm, which is not inst"):
+        npm.unpack(npm.MATHJAX, tmp_path / "site")
+    monkeypatch.setattr(npm.shutil, "which", lambda name: "npm")
+    failed = SimpleNamespace(returncode=1, stderr="ECONNREFUSED\n")
+    monkeypatch.setattr(subprocess, "run", lambda *a, **options: failed)
+    with pytest.raises(SystemExit, match=r"cannot fetch reveal\.js@5\.2\.1.* ECONNREFUSED"):
+        npm.unpack(npm.REVEAL, tmp_path / "site")
 
 
 # ----------------------------------------------------------------------------- the full profile
