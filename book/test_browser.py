@@ -15,9 +15,10 @@ import threading
 from pathlib import Path
 
 import deck
+import measure
 import pytest
 
-from verdicts import stamp
+from verdicts import chapter, notebook, stamp
 from verdicts.config import load_config
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -162,10 +163,10 @@ def test_phone_reaches_every_chapter(visit):
     assert {f"notebooks/{p.stem}.html" for p in CONFIG.all_paths()} <= hrefs
 
 
-@pytest.mark.parametrize("notebook", CONFIG.all_paths(), ids=lambda p: p.stem)
-def test_colab_links_lead_to_the_notebook(visit, notebook):
-    page = visit(f"notebooks/{notebook.stem}.html").page
-    expected = stamp.colab_link(CONFIG, notebook)
+@pytest.mark.parametrize("chapter_path", CONFIG.all_paths(), ids=lambda p: p.stem)
+def test_colab_links_lead_to_the_notebook(visit, chapter_path):
+    page = visit(f"notebooks/{chapter_path.stem}.html").page
+    expected = stamp.colab_link(CONFIG, chapter_path)
     links = page.locator("a[href*='colab.research.google.com']")
     hrefs = links.evaluate_all("all => all.map(a => a.href)")
     assert len(hrefs) >= 2  # the text link and the button of the theme
@@ -178,6 +179,114 @@ def test_solutions_unfold(visit):
     closed = details.bounding_box()["height"]
     details.locator("summary").click()
     assert details.bounding_box()["height"] > 2 * closed
+
+
+# ----------------------------------------------------------------------------- how a chapter reads
+
+
+def _read(visit, path):
+    """Its measures on a desk and on a phone."""
+    name = f"notebooks/{path.stem}.html"
+    found = []
+    for size in (measure.DESKTOP, measure.PHONE):
+        page = visit(name, *size).page
+        page.wait_for_timeout(200)  # the switch for code, and what formulas push down
+        found.append(measure.measure(page))
+    return found
+
+
+@pytest.mark.parametrize("path", CONFIG.notebook_paths(), ids=lambda p: p.stem)
+def test_a_chapter_reads_as_it_should(visit, path):
+    """The measured rules of the form, but those that the list of exceptions excuses; an exception
+    that is no longer needed must go."""
+    number = path.name[:2]
+    desktop, phone = _read(visit, path)
+    broken = measure.broken(int(number), desktop, phone, measure.sizes(notebook.read(path)))
+    if not (deck.LESSONS / f"{number}.md").is_file():
+        broken["deck"] = "no lesson"
+    excused = chapter.exceptions(CONFIG).get(number, set()) & set(chapter.MEASURED)
+    wrong = {rule: words for rule, words in broken.items() if rule not in excused}
+    assert not wrong, f"{number} breaks {wrong}: see verdicts.chapter.MEASURED"
+    kept = sorted(excused - set(broken))
+    assert not kept, f"{number} keeps {kept}: take them out of {CONFIG.unmended}"
+    assert desktop["bare"] == 0, "output that is neither card nor table nor figure"
+
+
+def test_chapters_are_ten_screens_on_average(visit):
+    heights = []
+    for path in CONFIG.notebook_paths():
+        one = visit(f"notebooks/{path.stem}.html", *measure.DESKTOP)
+        heights.append(measure.measure(one.page)["screens"])
+        one.page.close()
+    assert sum(heights) / len(heights) <= 10
+
+
+def test_one_switch_shows_all_the_code(visit):
+    page = visit(f"notebooks/{CONFIG.notebook(4).stem}.html").page
+    folded = page.locator(".cell > details.hide")
+    assert folded.count() > 10 and page.locator(".cell > details.hide[open]").count() == 0
+    button = page.locator("button.code-switch")
+    assert "lines)" in button.inner_text()
+    button.click()
+    assert page.locator(".cell > details.hide[open]").count() == folded.count()
+    assert button.inner_text() == "Hide all code" and button.get_attribute("aria-pressed") == "true"
+    summaries = folded.locator("summary").all_inner_texts()
+    assert any("drawn by pictures.theorem_3" in text for text in summaries)
+
+
+def test_a_figure_is_enlarged_and_escape_closes_it(visit):
+    page = visit(f"notebooks/{CONFIG.notebook(4).stem}.html").page
+    page.locator(".cell_output img").first.click()
+    assert page.locator("dialog.enlarged[open] img").count() == 1
+    page.keyboard.press("Escape")
+    assert page.locator("dialog.enlarged[open]").count() == 0
+
+
+def test_captions_are_captions(visit):
+    page = visit(f"notebooks/{CONFIG.notebook(4).stem}.html").page
+    captions = page.locator("figcaption").all_inner_texts()
+    assert [c[:11] for c in captions] == [f"Figure 4.{k}." for k in range(1, len(captions) + 1)]
+    assert page.locator("#fig-4-2 img").count() == 1
+
+
+@pytest.mark.parametrize("name", ["index", "notebooks/14_figure_2_without_monte_carlo"])
+def test_an_animation_has_a_slider(visit, name):
+    page = visit(f"{name}.html").page
+    page.wait_for_selector("canvas.animation")
+    canvas, slider = page.locator("canvas.animation").first, page.locator("input[type=range]").first
+    assert int(slider.get_attribute("max")) >= 10
+    assert canvas.get_attribute("aria-label")
+    page.locator(".animation-controls button[aria-label=pause]").first.click()
+    seen = set()
+    for k in (0, 5, int(slider.get_attribute("max"))):
+        slider.fill(str(k))
+        seen.add(canvas.evaluate("c => c.toDataURL()"))
+    assert len(seen) == 3
+
+
+def test_reduced_motion_is_respected(browser, address):
+    context = browser.new_context(reduced_motion="reduce")
+    page = context.new_page()
+    page.goto(f"{address}/notebooks/{CONFIG.notebook(14).stem}.html")
+    page.wait_for_selector("canvas.animation")
+    assert page.locator(".animation-controls button[aria-label=play]").count() == 1
+    slider = page.locator("input[type=range]").first
+    first = slider.input_value()
+    page.wait_for_timeout(600)
+    assert slider.input_value() == first == slider.get_attribute("max")
+    context.close()
+
+
+def test_dark_mode_inverts_drawings_but_no_photographs(visit):
+    def filters(number):
+        page = visit(f"notebooks/{CONFIG.notebook(number).stem}.html").page
+        page.evaluate("document.documentElement.dataset.theme = 'dark'")
+        return page.locator(".cell_output img").evaluate_all(
+            "all => all.map(i => [!!i.closest('.tag_photo'), getComputedStyle(i).filter])")
+
+    found = filters(4) + filters(2)
+    assert any(photo for photo, _ in found) and not all(photo for photo, _ in found)
+    assert all(("invert" in value) != photo for photo, value in found)
 
 
 # What sticks out of the current slide, with all its steps shown, and what is on it.

@@ -66,7 +66,7 @@ def replace_one() -> Replacement:
     before, after = _both(data, fresh)
     figure, axes = plots.panels(3, height=2.75)
     t, side = shown.sigma**2 / 2, 1.74
-    grid = _grid(np.linspace(-side + 0.08, side - 0.08, 17))
+    grid = _grid(np.linspace(-side + 0.1, side - 0.1, 13))
     turn = np.linspace(0, 2 * np.pi, 300)
     for axis in axes:
         axis.plot(np.cos(turn), np.sin(turn), color="0.8", linewidth=1, zorder=0)
