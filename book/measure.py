@@ -17,8 +17,10 @@ FOLD, SHARP = 8, 1.9  # rows of a table that is folded; stored pixels per pixel 
 PICTURE, ANIMATION = 60_000, 250_000  # bytes
 
 _SCRIPT = """() => {
-  const article = document.querySelector(".bd-article"), height = document.documentElement.scrollHeight;
-  const seen = e => e.getBoundingClientRect().height > 0 && !e.closest("details:not([open]) > :not(summary)");
+  const article = document.querySelector(".bd-article");
+  const height = document.documentElement.scrollHeight;
+  const seen = e => e.getBoundingClientRect().height > 0
+    && !e.closest("details:not([open]) > :not(summary)");
   const top = e => e.getBoundingClientRect().top + scrollY;
   const all = selector => [...article.querySelectorAll(selector)].filter(seen);
   const covered = elements => {
@@ -31,7 +33,10 @@ _SCRIPT = """() => {
   };
   const figures = all(".cell_output img, canvas.animation").filter(
     e => e.getBoundingClientRect().width > 150);
-  const evidence = [...article.querySelectorAll("h2")].find(h => h.textContent.startsWith("Evidence"));
+  const headings = [...article.querySelectorAll("h2")];
+  const evidence = headings.find(h => h.textContent.startsWith("Evidence"));
+  const rows = table => table.querySelectorAll("tbody tr").length;
+  const sharp = e => (e.naturalWidth || e.width) / e.getBoundingClientRect().width;
   const bare = all(".cell_output .text_plain, .cell_output .stream").length;
   return {
     screens: height / innerHeight,
@@ -40,8 +45,8 @@ _SCRIPT = """() => {
     count: figures.length,
     figures: covered(figures),
     code: covered(all(".cell_input")),
-    rows: Math.max(0, ...all(".cell_output table").map(t => t.querySelectorAll("tbody tr").length)),
-    sharp: Math.min(99, ...figures.map(e => (e.naturalWidth || e.width) / e.getBoundingClientRect().width)),
+    rows: Math.max(0, ...all(".cell_output table").map(rows)),
+    sharp: Math.min(99, ...figures.map(sharp)),
     sideways: document.documentElement.scrollWidth - innerWidth,
     bare,
   };
@@ -71,7 +76,7 @@ def broken(number, desktop, phone, sizes):
         "tables": (desktop["rows"] < FOLD, f"{desktop['rows']} rows"),
         "bytes": (desktop["sharp"] >= SHARP and all(
             size <= (ANIMATION if moves else PICTURE) for size, moves in sizes),
-            f"{desktop['sharp']:.2f} pixels per pixel, at most {max(sizes, default=(0,))[0]} bytes"),
+            f"{desktop['sharp']:.2f} pixels per pixel, {max(sizes, default=(0,))[0]} bytes"),
     }
     return {rule: words for rule, (kept, words) in checks.items() if not kept}
 
@@ -107,9 +112,9 @@ def main(numbers):
                 page.close()
             m, phone = found
             heights.append(m["screens"])
-            print(f"{path.name[:2]}  {m['screens']:7.1f}  {phone['screens']:5.1f}  {m['first']:5.2f}"
-                  f"  {m['story']:5.1f}  {m['count']:7}  {100 * m['figures']:5.1f}"
-                  f"  {100 * m['code']:6.1f}  {m['rows']:4}")
+            print(f"{path.name[:2]}  {m['screens']:7.1f}  {phone['screens']:5.1f}"
+                  f"  {m['first']:5.2f}  {m['story']:5.1f}  {m['count']:7}"
+                  f"  {100 * m['figures']:5.1f}  {100 * m['code']:6.1f}  {m['rows']:4}")
         browser.close()
     print(f"mean {sum(heights) / len(heights):6.1f}")
 

@@ -101,7 +101,7 @@ def _words_of_verdicts(config):
 
 
 def figure(config, number, k):
-    """The k-th figure of a notebook: PNG bytes, alt text and caption. LookupError if it has less."""
+    """The k-th figure of a notebook: PNG bytes, alt text, caption; LookupError if it has less."""
     cells = notebook.read(config.notebook(number))["cells"]
     found = [i for i, cell in enumerate(cells) if chapter_form.has_figure(cell)]
     if not 1 <= k <= len(found):

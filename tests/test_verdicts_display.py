@@ -51,7 +51,8 @@ def test_a_card_is_headed_by_the_title_of_its_cell(published):
     verdicts.upper("S", "k", 1, 2)
     cell = SimpleNamespace(info=SimpleNamespace(raw_cell="#@title Both sides, 1 < 2\nupper()"))
     (output,) = published.end_of_cell(cell)
-    assert "<summary><i>Both sides, 1 &lt; 2.</i> <b>Holds.</b> S, k: " in output["data"]["text/html"]
+    head = "<summary><i>Both sides, 1 &lt; 2.</i> <b>Holds.</b> S, k: "
+    assert head in output["data"]["text/html"]
 
 
 def test_a_violated_claim_is_shown_although_it_raises(published):

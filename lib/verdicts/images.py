@@ -78,7 +78,8 @@ def with_palette(text, colours=256):
     small.save(packed, "PNG", optimize=True)
     if moved > PALETTE_ERROR or len(packed.getvalue()) >= len(png):
         return text
-    return base64.b64encode(packed.getvalue()).decode("ascii") + ("\n" if text.endswith("\n") else "")
+    encoded = base64.b64encode(packed.getvalue()).decode("ascii")
+    return encoded + ("\n" if text.endswith("\n") else "")
 
 
 def _pixels(text):

@@ -121,9 +121,10 @@ def paired_ratio(numerator: Any, denominator: Any) -> Estimate:
 
 
 def independent_ratio(numerator: Estimate, denominator: Estimate) -> Estimate:
-    """u/v of two independent estimates; standard error |u/v| √((s_u/u)² + (s_v/v)²), to first order.
+    """u/v of two independent estimates.
 
-    The smaller number of degrees of freedom. ``ValueError`` if one of the values is zero.
+    Standard error |u/v| √((s_u/u)² + (s_v/v)²), to first order; the smaller number of degrees of
+    freedom. ``ValueError`` if one of the values is zero.
 
     >>> from score_stability.yardsticks import Estimate, independent_ratio
     >>> print(independent_ratio(Estimate(6.0, 0.3), Estimate(2.0, 0.1)))
