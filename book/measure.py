@@ -69,7 +69,7 @@ def broken(number, desktop, phone, sizes):
                          f"at {desktop['first']:.2f} and {phone['first']:.2f} screens"),
         "screens": (desktop["screens"] <= 12 + more and phone["screens"] <= 18 + 1.5 * more,
                     f"{desktop['screens']:.1f} and {phone['screens']:.1f}"),
-        "story": (desktop["story"] <= 7, f"{desktop['story']:.1f}"),
+        "story": (desktop["story"] <= 7, f"{desktop['story']:.2f}"),
         "figures": (desktop["count"] >= 4 and desktop["figures"] >= 0.15,
                     f"{desktop['count']}, {100 * desktop['figures']:.1f} %"),
         "code": (desktop["code"] <= 0.05, f"{100 * desktop['code']:.1f} %"),

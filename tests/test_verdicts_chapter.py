@@ -21,7 +21,8 @@ def markdown(*parts):
 
 def code(title, source="x = 1", outputs=(), **metadata):
     return {"cell_type": "code", "metadata": copy.deepcopy(FOLDED) | metadata,
-            "source": f"#@title {title}\n{source}", "outputs": list(outputs)}
+            "source": f"#@title {title}\n{source}", "outputs": list(outputs),
+            "execution_count": 1}
 
 
 def figure(title, source="x = 1"):

@@ -409,11 +409,21 @@ def test_sides_without_a_name_or_with_a_number_for_a_name():
     assert "at 3000 ≈ 1 ≤ at κ = 0 ≈ 2, would" in summary_of(cards(at))
 
 
+def test_a_card_says_what_its_words_mean_and_no_others():
+    markup = cards(verdicts.tight("S", "a", 1.0, 1.01, error=0.1),
+                   verdicts.control("S", "b", "upper", 2.0, 1.0))
+    words = markup.split("<small>")[1]
+    for word in ("holds", "refuted, as it must be", "tight", "upper", "error", "would notice"):
+        assert f"<i>{word}</i>: " in words, word
+    for word in ("consistent", "rate", "interval", "coarse", "monotone"):
+        assert f"<i>{word}</i>" not in words, word
+
+
 def test_a_card_needs_no_style_and_escapes_what_it_is_given():
     claims = [verdicts.upper("S", "a < b & c", 1.0, 2.0), verdicts.lower("S", "eps", 2.0, 1.0)]
     markup = cards(*claims, legend="https://example.org/x?a=1&b=2#legend")
     assert "a &lt; b &amp; c" in markup and "background" not in markup and ";color" not in markup
-    assert markup.count("<p ") == 2 and "<script" not in markup
+    assert markup.count("<p ") == 3 and "<script" not in markup  # two lines and their words
     assert '<a href="https://example.org/x?a=1&amp;b=2#legend">' in markup
 
 

@@ -26,6 +26,32 @@ WORDS = {"refuted": "refuted, as it must be", "shown": "by construction"}
 _REST = ("violated", "holds", "consistent", "open", "shown")  # controls have words of their own
 # Of claims with one status the last to lead a card; a claim with numbers says more.
 _LATER = {"for_all": 1, "identity": 2}
+# What the words of a card mean, where they occur: below its lines, so that no reader has to leave.
+_GLOSSARY = (
+    ("holds", "true, up to the stated error, or beyond the interval"),
+    ("consistent", "within interval and stated error: neither refuted nor confirmed"),
+    ("refuted, as it must be", "a control: a false statement, found false"),
+    ("by construction", "could not have failed, and does not count"),
+    ("open", "reported, not asserted"),
+    ("violated", "false"),
+    ("identity", "two formulas agree; fails for any other formula"),
+    ("tight", "two independent routes to one number; fails if they differ by more than error and "
+              "interval"),
+    ("upper", "an inequality, in each case; fails if the bound is too small in one"),
+    ("lower", "the same for a bound from below"),
+    ("for_all", "an inequality for all real values, decided by z3; a broken variant has an exact "
+                "counterexample"),
+    ("rate", "a fitted exponent; fails if it leaves its tolerance"),
+    ("monotone", "every step has the stated sign"),
+    ("shape", "a minimum with two branches, or none"),
+    ("error", "what the computation may be off by, said before the claim"),
+    ("interval", "over replicates, so wide that a true claim fails in less than one seed in ten "
+                 "thousand"),
+    ("slack", "bound over truth"),
+    ("would notice", "the smallest wrong value that would have failed; of a bound in one direction"),
+    ("half widths", "how far beyond its interval"),
+    ("coarse", "why it cannot notice less"),
+)
 _SIDES = re.compile(r"\b(?:lhs|rhs) ≈ ")
 _EQUAL = re.compile(r"^lhs ≈ (\S+) equals rhs ≈ (\S+)")
 _ITSELF = re.compile(r"(^| <= | >= | equals )(-?[0-9.]+(?:e-?[0-9]+)?|zero) ≈ \S+")
@@ -155,12 +181,22 @@ def card(records, lines, legend="", title=""):
         f"{_sentence(head, lines[first])}." + (f" And {rest}." if rest else "")
     )
     rows = "".join(_row(r, text) for r, text in zip(records, lines, strict=True))
-    more = f'<p><a href="{html.escape(legend)}">What the words mean</a></p>' if legend else ""
+    said = "; ".join(f"<i>{word}</i>: {meaning}" for word, meaning in _GLOSSARY
+                     if any(_says(r, text, word) for r, text in zip(records, lines, strict=True)))
+    link = f' <a href="{html.escape(legend)}">All words</a>' if legend else ""
+    more = f'<p style="margin:0.5em 0 0"><small>{said}.{link}</small></p>'
     # Neither background nor text colour: the page is light or dark.
     return (
         f'<details style="border-left:3px solid {colour};padding:0.1em 0.6em;'
         f'overflow-wrap:anywhere"><summary>{summary}</summary>{rows}{more}</details>'
     )
+
+
+def _says(record, written, word):
+    """Whether a word of the glossary stands in the line of a claim."""
+    kinds = (record["kind"], record.get("of"), record["status"],
+             WORDS.get(record["status"], record["status"]))
+    return word in kinds or re.search(rf"\b{word}\b(?! ≈ 0;)", _text(record, written)) is not None
 
 
 def _row(record, written):

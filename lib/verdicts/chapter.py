@@ -50,7 +50,7 @@ _NAMED = {"xlabel", "ylabel", "title", "label", "words"}
 def complaints(path, nb, config):
     """What is wrong with the form of a chapter, as messages; rules in the list of exceptions
     excused, exceptions without need refused."""
-    if not config.unmended or not numbered(path):
+    if not config.unmended or not numbered(path) or notebook.stripped(nb):
         return
     found, number = {}, path.name[:2]
     for rule, message in _broken(path, nb, config):
