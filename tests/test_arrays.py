@@ -450,7 +450,8 @@ WITHOUT = set(re.findall(r"\S+", """
 jobs.spread
 bounds.Bound datasets.DataUnavailable datasets.LongRun datasets.cifar10 datasets.digits
 datasets.gradient_noise_long_run datasets.load datasets.mnist datasets.noisy_ring datasets.split
-estimates.Estimate estimates.Estimate.half_width estimates.wilson_interval quadrature.gauss_hermite
+estimates.Estimate estimates.Estimate.half_width estimates.independent_ratio
+estimates.wilson_interval quadrature.gauss_hermite
 quadrature.gauss_legendre quadrature.standard_normal leave_one_out.Jackknife.upper_end
 fourier.FourierDenoisers gradient_noise.NoiseCovariances linear_denoisers.RandomReLU.draw
 linear_denoisers.combine linear_denoisers.draw_triples memorisation.NearestNeighbour

@@ -63,7 +63,10 @@ def test_every_page_of_the_reference_part_is_made(tmp_path):
 
 def test_the_landing_page_has_story_table_and_all_chapters():
     text = pages.landing(CONFIG)
-    assert "**The paradox.**" in text and "](book/map.png)\n\n**How to read it.**" in text
+    assert "**The paradox.**" in text
+    for name in pages.FIGURES:
+        assert f"```{{image}} book/{name}\n:alt: " in text
+    assert "**Figure" not in text  # a number says nothing without its chapter
     assert report.markdown(CONFIG) in text
     for path in CONFIG.notebook_paths():
         assert f"(notebooks/{path.name})" in text

@@ -123,7 +123,9 @@ def test_a_variant_without_a_value_is_wrong():
     (["def g(a):\n    return a", "a = f()", "1", "b = g(1)"], (1, 1), 1),
     (["import math", "b = math.sin(f())", "math.exp(1)"], (1, 1), 1),
     (["with f() as a:\n    b = 1", "1", "if b:\n    a = 1"], (0, 1), 2),
-    (["a = f()", "%timeit 1", "1"], (0, 1), 2),  # cannot be read
+    (["a = f()", "%timeit 1", "1"], (0, 1), 0),
+    (["%pip install x", "a = f()", "a"], (1, 1), 2),
+    (["a = f()", "1 +", "1"], (0, 1), 2),  # cannot be read
 ])
 def test_how_far_a_change_reaches(sources, changed, last):
     assert last_reached(sources, [changed]) == last

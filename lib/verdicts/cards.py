@@ -45,10 +45,10 @@ _GLOSSARY = (
     ("monotone", "every step has the stated sign"),
     ("shape", "a minimum with two branches, or none"),
     ("error", "what the computation may be off by, said before the claim"),
-    ("interval", "over replicates, so wide that a true claim fails in less than one seed in ten "
-                 "thousand"),
+    ("interval", "over replicates, so wide that fewer than one seed in ten thousand raises a false "
+                 "alarm"),
     ("slack", "bound over truth"),
-    ("would notice", "the smallest wrong value that would have failed; of a bound in one direction"),
+    ("would notice", "the smallest wrong value that would have failed; of a bound on one side"),
     ("half widths", "how far beyond its interval"),
     ("coarse", "why it cannot notice less"),
 )

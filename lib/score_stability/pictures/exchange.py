@@ -64,7 +64,7 @@ def replace_one() -> Replacement:
     shown = one_replacement()
     data, fresh = torch.from_numpy(shown.data), torch.from_numpy(shown.fresh)[None]
     before, after = _both(data, fresh)
-    figure, axes = plots.panels(3, height=2.75)
+    _, axes = plots.panels(3, height=2.75)
     t, side = shown.sigma**2 / 2, 1.74
     grid = _grid(np.linspace(-side + 0.1, side - 0.1, 13))
     turn = np.linspace(0, 2 * np.pi, 300)
@@ -165,7 +165,7 @@ def theorem_3() -> Band:
 
     plots.use_style()
     shown = band()
-    figure, axes = plots.panels(2, height=3.3, width_ratios=(1, 1.3))
+    _, axes = plots.panels(2, height=3.3, width_ratios=(1, 1.3))
     _triangle(axes[0])
     _band(axes[1], shown)
     plt.show()
