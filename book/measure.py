@@ -74,6 +74,7 @@ def broken(number, desktop, phone, sizes):
                     f"{desktop['count']}, {100 * desktop['figures']:.1f} %"),
         "code": (desktop["code"] <= 0.05, f"{100 * desktop['code']:.1f} %"),
         "tables": (desktop["rows"] < FOLD, f"{desktop['rows']} rows"),
+        "output": (desktop["bare"] == 0, f"{desktop['bare']} printed"),
         "bytes": (desktop["sharp"] >= SHARP and all(
             size <= (ANIMATION if moves else PICTURE) for size, moves in sizes),
             f"{desktop['sharp']:.2f} pixels per pixel, {max(sizes, default=(0,))[0]} bytes"),

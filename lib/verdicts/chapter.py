@@ -31,6 +31,7 @@ MEASURED = {
     "figures": "at least 4 figures, at least 15 % of the height",
     "code": "at most 5 % of the height is code",
     "tables": "no table of 8 rows or more is unfolded",
+    "output": "no output but cards, tables and figures",
     "bytes": "figures at twice the pixels shown, at most 60 kB, animations 250 kB",
     "deck": "12 to 15 slides, a note on each, nothing cut, nothing from the network",
 }
