@@ -12,7 +12,6 @@ dollars. A line ``---`` ends a slide, a heading begins it, and on it:
 """
 
 import html
-import itertools
 import re
 from pathlib import Path
 
@@ -68,15 +67,8 @@ def lesson(number):
 
 def figures(nb):
     """Name of each figure with a caption, "4.1" -> (PNG in base64, alt text)."""
-    found = {}
-    for cell, below in itertools.pairwise(nb["cells"]):
-        caption = chapter.caption_of(below)
-        pictures = [o["data"]["image/png"] for o in cell.get("outputs", [])
-                    if "image/png" in o.get("data", {})]
-        if caption and pictures:
-            alt = cell["metadata"].get("mystnb", {}).get("image", {}).get("alt", "")
-            found["{}.{}".format(*caption[0])] = (pictures[0].replace("\n", ""), alt)
-    return found
+    return {f"{number}.{k}": (png.replace("\n", ""), alt)
+            for (number, k), (png, alt, _) in chapter.figures(nb).items()}
 
 
 def claims(nb):

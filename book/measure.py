@@ -9,11 +9,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from verdicts import images, notebook
 from verdicts.config import load_config
+from verdicts.display import FOLD
 
 DESKTOP, PHONE = (1400, 900), (390, 844)
 LONG = {24, 26}  # chapters that may have four screens more
-FOLD, SHARP = 8, 1.9  # rows of a table that is folded; stored pixels per pixel shown
+SHARP = 1.9  # stored pixels per pixel shown
 PICTURE, ANIMATION = 60_000, 250_000  # bytes
 
 _SCRIPT = """() => {
@@ -47,7 +49,6 @@ _SCRIPT = """() => {
     code: covered(all(".cell_input")),
     rows: Math.max(0, ...all(".cell_output table").map(rows)),
     sharp: Math.min(99, ...figures.map(sharp)),
-    sideways: document.documentElement.scrollWidth - innerWidth,
     bare,
   };
 }"""
@@ -84,10 +85,7 @@ def broken(number, desktop, phone, sizes):
 
 def sizes(nb):
     """(bytes, whether it moves) of every stored picture of a notebook."""
-    from verdicts import images, notebook
-
-    found = [o["data"]["image/png"] for c in notebook.code_cells(nb) for o in c["outputs"]
-             if "image/png" in o.get("data", {})]
+    found = [o["data"]["image/png"] for c in nb["cells"] for o in notebook.pictures(c)]
     return [(len(text) * 3 // 4, images.is_animated(text)) for text in found]
 
 

@@ -27,7 +27,7 @@ TEXTS = (
 )
 LEGEND = "Legend of verdicts"
 PICTURES = ("headline.png", "one_image.png")  # of the README
-# Figures of the landing page: name, notebook, place among the notebook's figures.
+# Figures of the landing page: name, notebook and number there.
 FIGURES = {"map.png": (0, 1), "reverse.png": (0, 2), "kappa.png": (14, 1)}
 _LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)\s#]+)(#[^)\s]*)?\)")
 
@@ -51,8 +51,9 @@ def assemble(config, target):
         notebook.write(target / config.notebooks / path.name, chapter(config, path))
     for name in PICTURES:
         shutil.copy(HERE / name, target / "book" / name)
-    for name, (number, k) in FIGURES.items():
-        (target / "book" / name).write_bytes(figure(config, number, k)[0])
+    for name in FIGURES:
+        picture = base64.b64decode(figure(config, name)[0])
+        (target / "book" / name).write_bytes(picture)
 
 
 def _outside_links(text, name, known, config):
@@ -100,24 +101,17 @@ def _words_of_verdicts(config):
     return section(_start_here(config), LEGEND)
 
 
-def figure(config, number, k):
-    """The k-th figure of a notebook: PNG bytes, alt text, caption; LookupError if it has less."""
-    cells = notebook.read(config.notebook(number))["cells"]
-    found = [i for i, cell in enumerate(cells) if chapter_form.has_figure(cell)]
-    if not 1 <= k <= len(found):
-        raise LookupError(f"notebook {number} holds {len(found)} figures, not {k}")
-    cell, below = cells[found[k - 1]], cells[found[k - 1] + 1]
-    png = next(o["data"]["image/png"] for o in cell["outputs"] if "image/png" in o.get("data", {}))
-    caption = below["source"].partition("\n\n")[0]
-    return base64.b64decode(png), cell["metadata"]["mystnb"]["image"]["alt"], caption
+def figure(config, name):
+    """A figure of the landing page: PNG in base64, alt text, caption; LookupError if it is gone."""
+    place = FIGURES[name]
+    return chapter_form.figures(notebook.read(config.notebook(place[0])))[place]
 
 
 def _image(config, name, *classes):
     """A figure of the landing page with its caption, without the number it has in its chapter."""
-    _, alt, caption = figure(config, *FIGURES[name])
-    text = re.sub(r"^\*\*Figure [\d.]+\*\* ", "", caption)
+    _, alt, caption = figure(config, name)
     options = [f":alt: {alt}", ":width: 720px", *(f":class: {c}" for c in classes)]
-    return "\n".join([f"```{{image}} book/{name}", *options, "```", "", text])
+    return "\n".join([f"```{{image}} book/{name}", *options, "```", "", caption])
 
 
 # ----------------------------------------------------------------------------- chapters
@@ -177,7 +171,7 @@ def _captions(nb):
         if found and cells and chapter_form.has_figure(cells[-1]):
             caption, _, rest = cell["source"].partition("\n\n")
             figure = cells[-1]
-            pictures = [o for o in figure["outputs"] if "image/png" in o.get("data", {})]
+            pictures = notebook.pictures(figure)
             others = [o for o in figure["outputs"] if o not in pictures]
             if others:
                 below = copy.deepcopy(figure)
@@ -210,7 +204,8 @@ def landing(config):
     first = section(readme, readme.split("\n")[0].lstrip("# ")).split("\n## ")[0].strip()
     story = section(_start_here(config), "The paper in one page")
     # Its figure is a page's picture here, where a caption has no number.
-    _, _, caption = figure(config, *FIGURES["reverse.png"])
+    number = "**Figure {}.{}.** ".format(*FIGURES["reverse.png"])
+    caption = number + figure(config, "reverse.png")[2]
     story = story.replace(caption, _image(config, "reverse.png", "animation"), 1)
     parts, trees = [], []
     for title, sentence, numbers in PARTS:

@@ -10,14 +10,26 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from score_stability import pictures, plots
-from score_stability.pictures import animated_png, motion, overview, reverse, step_ratio
+from score_stability.diffusion import OrnsteinUhlenbeck
+from score_stability.pictures import (
+    animated_png,
+    exchange,
+    motion,
+    overview,
+    plane,
+    reverse,
+    step_ratio,
+)
+from score_stability.scores import EmpiricalScore
 
 mpl.use("Agg")
+HEAT = OrnsteinUhlenbeck(alpha=0.0)
 ROOT = Path(__file__).resolve().parents[1]
 BYTES = 250_000
 SEEDS = (0, 1, 2)
@@ -198,7 +210,9 @@ class Drawn(types.SimpleNamespace):
 COMPUTES = {"the_paper": (overview, "run_every_box"),
             "one_image_in_and_out": (overview, "exchange_one_image"),
             "reverse_paths": (reverse, "run_both_scores"),
-            "kappa_and_the_law": (step_ratio, "sweep_kappa")}
+            "kappa_and_the_law": (step_ratio, "sweep_kappa"),
+            "replace_one": (exchange, "one_replacement"),
+            "theorem_3": (exchange, "band")}
 ANIMATED = ("reverse_paths", "kappa_and_the_law")
 
 
@@ -343,13 +357,10 @@ def test_the_map_is_true(paper):
 
 def test_the_losses_of_the_map_are_those_of_a_simulation(drawn):
     """The other route: noise that is drawn, at a point that is drawn."""
-    from score_stability.diffusion import OrnsteinUhlenbeck
-    from score_stability.scores import EmpiricalScore
-
     paper, generator = drawn["the_paper"].returned, np.random.default_rng(0)
-    score = EmpiricalScore(paper.data, OrnsteinUhlenbeck(0.0))
+    score = EmpiricalScore(paper.data, HEAT)
     for k in (5, 12, 20):
-        for clean, loss in ((overview._on_circle(generator.random(20_000)), paper.test_loss[k]),
+        for clean, loss in ((plane.on_circle(generator.random(20_000)), paper.test_loss[k]),
                             (paper.data[generator.integers(9, size=20_000)],
                              paper.training_loss[k])):
             noisy = clean + paper.sigma[k] * generator.standard_normal(clean.shape)
@@ -475,3 +486,28 @@ def test_kl_is_that_of_the_densities_that_are_drawn(sweep):
     drawn = np.trapezoid(sweep.population * ratio, sweep.x, axis=1)
     assert drawn[-1] == pytest.approx(sweep.kl[-1], abs=1e-3)
     assert ((drawn < sweep.kl)[:-1]).all() and sweep.kl[sweep.best] - drawn[sweep.best] < 0.01
+
+
+def test_the_exchange_that_is_drawn_is_one_of_the_n(drawn):
+    """One replaced index, by refitting at sampled noise, against the quadrature."""
+    shown = drawn["replace_one"].returned
+    t = shown.sigma**2 / 2
+    noise = np.random.default_rng(0).standard_normal((4000, 2))
+    data, fresh = torch.from_numpy(shown.data), torch.from_numpy(shown.fresh)[None]
+    before = EmpiricalScore(data, HEAT)
+    after = EmpiricalScore(torch.cat((data[1:], fresh)), HEAT)  # the order does not matter
+    for origin, found in ((shown.fresh, shown.seen_from_fresh),
+                          (shown.data[0], shown.seen_from_removed)):
+        x = torch.from_numpy(origin + shown.sigma * noise)
+        squares = (before(x, t) - after(x, t)).square().sum(1)
+        assert found == pytest.approx(float(squares.mean().sqrt()), rel=0.1)
+    assert shown.seen_from_a_third < shown.seen_from_fresh / 5
+
+
+def test_the_band_of_theorem_3_is_the_exact_case(drawn):
+    shown = drawn["theorem_3"].returned
+    assert list(shown.sizes[:39]) == list(range(2, 41)) and shown.sizes[-1] == 200
+    assert (np.abs(shown.test - shown.training) <= shown.stability).all()
+    # By hand for two points: L = 1 + C/2, L̂ = C/2, eps_stab² = 1 − C/2.
+    np.testing.assert_allclose(shown.test[0] ** 2 - 1, shown.training[0] ** 2, rtol=1e-10)
+    np.testing.assert_allclose(shown.stability[0] ** 2 + shown.training[0] ** 2, 1, rtol=1e-10)

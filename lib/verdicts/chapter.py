@@ -6,6 +6,7 @@ A chapter that does not meet a rule yet is a line "NN rule" of the file that the
 """
 
 import ast
+import itertools
 import re
 
 from verdicts import notebook
@@ -49,9 +50,12 @@ _NAMED = {"xlabel", "ylabel", "title", "label", "words"}
 
 
 def complaints(path, nb, config):
-    """What is wrong with the form of a chapter, as messages; rules in the list of exceptions
-    excused, exceptions without need refused."""
-    if not config.unmended or not numbered(path) or notebook.stripped(nb):
+    """What is wrong with the form of a chapter, as messages: its cells; rules, but those in the
+    list of exceptions; exceptions without need."""
+    if not config.unmended or not numbered(path):
+        return
+    yield from hidden(nb["cells"])
+    if notebook.stripped(nb):
         return
     found, number = {}, path.name[:2]
     for rule, message in _broken(path, nb, config):
@@ -70,14 +74,11 @@ def exceptions(config):
     ValueError for a line that names no rule.
     """
     listed = {}
-    path = config.root / config.unmended
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    for line in lines:
+    for line in config.listed(config.unmended):
         number, _, rule = line.partition(" ")
-        if line and not line.startswith("#"):
-            if rule not in {*RULES, *MEASURED}:
-                raise ValueError(f"{config.unmended}: no such rule: {line!r}")
-            listed.setdefault(number, set()).add(rule)
+        if rule not in {*RULES, *MEASURED}:
+            raise ValueError(f"{config.unmended}: no such rule: {line!r}")
+        listed.setdefault(number, set()).add(rule)
     return listed
 
 
@@ -93,6 +94,21 @@ def caption_of(cell):
         return None
     text = cell["source"].partition("\n\n")[0]
     return (int(found[1]), int(found[2])), text[found.end():]
+
+
+def figures(nb):
+    """(number, k) of each figure with a caption -> its PNG in base64, alt text, caption."""
+    found = {}
+    for cell, below in itertools.pairwise(nb["cells"]):
+        caption, shown = caption_of(below), notebook.pictures(cell)
+        if caption and shown:
+            found[caption[0]] = shown[0]["data"]["image/png"], alt_of(cell), caption[1]
+    return found
+
+
+def alt_of(cell):
+    """The alt text of a cell's figure."""
+    return cell["metadata"].get("mystnb", {}).get("image", {}).get("alt", "")
 
 
 def words(text):
@@ -181,9 +197,8 @@ def _figures(cells, number):
             yield "captions", f"cell {i + 1} does not begin with **Figure {number}.{k}.**"
         elif not CAPTION[0] <= words(found[1]) <= CAPTION[1]:
             yield "captions", f"the caption of Figure {number}.{k} has {words(found[1])} words"
-        alt = cell["metadata"].get("mystnb", {}).get("image", {}).get("alt", "")
-        if words(alt) < ALT:
-            yield "captions", f"the alt text of Figure {number}.{k} has {words(alt)} words"
+        if words(alt_of(cell)) < ALT:
+            yield "captions", f"the alt text of Figure {number}.{k} has {words(alt_of(cell))} words"
         for label in labels(cell["source"]):
             if _ASCII.search(_FORMULA.sub("", label)):
                 yield "labels", f"cell {i}: {label!r}"
@@ -192,7 +207,7 @@ def _figures(cells, number):
 def labels(source):
     """The texts that a piece of code draws: axis labels, titles, annotations, legends."""
     try:
-        tree = ast.parse(re.sub(r"^([ \t]*)[%!].*", r"\1pass", source, flags=re.MULTILINE))
+        tree = ast.parse(notebook.without_magics(source))
     except SyntaxError:
         return
     for node in ast.walk(tree):
@@ -251,8 +266,7 @@ def _audit(nb):
     audited = {1: cells[1]["source"]}
     for i, cell in enumerate(cells):
         if found := caption_of(cell):
-            alt = cells[i - 1]["metadata"].get("mystnb", {}).get("image", {}).get("alt", "")
-            audited[i] = f"{found[1]} {alt}"
+            audited[i] = f"{found[1]} {alt_of(cells[i - 1])}"
     for i, text in audited.items():
         said = _ALL.findall(_COMMENT.sub("", text))
         if said and not stated(cells[i]["source"], "claims"):

@@ -55,6 +55,14 @@ class Config:
             raise LookupError(f"{len(found)} notebooks with number {number} instead of one")
         return found[0]
 
+    def listed(self, name):
+        """The lines of a list of exceptions, without comments; none where it is not kept."""
+        path = self.root / name
+        if not name or not path.is_file():
+            return []
+        lines = map(str.strip, path.read_text(encoding="utf-8").splitlines())
+        return [line for line in lines if line and not line.startswith("#")]
+
     def legend_link(self):
         """The address of the legend of verdicts; empty where there is none."""
         base = f"{self.repository}/blob/{self.branch}/{self.notebooks}"

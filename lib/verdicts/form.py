@@ -31,7 +31,6 @@ def check_notebook(path, config):
         *_generated(path, nb, config),
         *_claims(nb, config),
         *chapter.complaints(path, nb, config),
-        *(chapter.hidden(nb["cells"]) if config.unmended and numbered(path) else ()),
         *teeth.complaints(path, notebook.claims(nb), teeth.exceptions(config)),
     ]
     for i, cell in enumerate(nb["cells"]):
@@ -151,9 +150,7 @@ def _output(cell, output):
     example = output.get("metadata", {}).get("verdicts_example")
     if any("≈" in t for t in texts) and not records_of([output]) and not example:
         yield '"≈" in an output that holds no record: nothing would compare the number'
-    if any(m.startswith("image/") for m in data):
-        alt = cell["metadata"].get("mystnb", {}).get("image", {}).get("alt", "")
-        if not alt.strip():
-            yield "an image without alt text (cell metadata mystnb.image.alt)"
+    if any(m.startswith("image/") for m in data) and not chapter.alt_of(cell).strip():
+        yield "an image without alt text (cell metadata mystnb.image.alt)"
     if "image/png" in data and images.has_software(data["image/png"]):
         yield f"a PNG that names its software{_REMEDY}"

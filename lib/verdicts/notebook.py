@@ -8,6 +8,7 @@ from verdicts.records import records_of
 # What a notebook and its cells may say about themselves; editors add more.
 NOTEBOOK_METADATA = {"kernelspec", "language_info", "mystnb", "authors", "title"}
 CELL_METADATA = {"tags", "cellView", "jupyter", "mystnb", "slideshow"}
+_MAGIC = re.compile(r"^([ \t]*)[%!].*", re.MULTILINE)
 _CONFLICT = re.compile(r"^(?:<{7}|={7}|>{7})", re.MULTILINE)
 
 
@@ -65,6 +66,16 @@ def title_in(source):
     """What a code cell does, in its first line ``#@title …``; empty where it does not say."""
     found = re.match(r"#@title (.+)", source)
     return found[1].strip() if found else ""
+
+
+def without_magics(source):
+    """The source of a cell as plain Python: magics, as in the setup cell, do nothing."""
+    return _MAGIC.sub(r"\1pass", source)
+
+
+def pictures(cell):
+    """The outputs of a cell that hold a PNG."""
+    return [o for o in cell.get("outputs", []) if "image/png" in o.get("data", {})]
 
 
 def card_of(output):

@@ -6,10 +6,9 @@ ends it.  What a function does to its arguments is not seen.
 """
 
 import ast
-import re
 import symtable
 
-_MAGIC = re.compile(r"^([ \t]*)[%!].*", re.MULTILINE)  # as in the setup cell
+from verdicts import notebook
 
 
 def last_reached(sources, changed):
@@ -20,7 +19,7 @@ def last_reached(sources, changed):
     """
     try:
         statements = [(number, _Statement(node)) for number, source in enumerate(sources)
-                      for node in ast.parse(_MAGIC.sub(r"\1pass", source)).body]
+                      for node in ast.parse(notebook.without_magics(source)).body]
     except SyntaxError:
         return len(sources) - 1
     imported = set().union(*(s.imported for _, s in statements))

@@ -63,11 +63,7 @@ def exceptions(config):
 
     NN is the notebook's number, of a page its name.
     """
-    path = config.root / config.coarse
-    if not config.coarse or not path.is_file():
-        return []
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    return config.listed(config.coarse)
 
 
 def complaints(path, claims, excepted):

@@ -12,7 +12,7 @@ from .. import plots
 from ..diffusion.process import OrnsteinUhlenbeck
 from ..scores.empirical import EmpiricalScore
 from ..theory.exact_cases import two_point
-from ..theory.quadrature import gauss_hermite
+from .plane import gauss, grid, on_circle
 
 _HEAT = OrnsteinUhlenbeck(alpha=0.0)
 # Places chosen for legibility: ten points on a circle, the top one replaced by one at the bottom.
@@ -22,8 +22,10 @@ _SIGMA = 0.35
 
 
 class Replacement(NamedTuple):
-    """One exchange: points ``(N, 2)``, noise level, and the root mean square move of the score in
-    score units, with X_t started at the fresh point, at the removed one and opposite to both."""
+    """One exchange: points ``data (N, 2)`` of which the first gives way to ``fresh (2,)``, noise
+    level ``sigma``, and the root mean square move of the score, in score units, with X_t started
+    at the fresh point, ``seen_from_fresh``, at the removed one, ``seen_from_removed``, and a
+    quarter of the circle from the fresh one, ``seen_from_a_third``."""
 
     data: np.ndarray
     fresh: np.ndarray
@@ -37,9 +39,7 @@ def one_replacement() -> Replacement:
     """The numbers of ``replace_one``, by quadrature over the noise."""
     data, fresh, third = (_on_circle(a) for a in (_ANGLES, [_FRESH], [_FRESH + 90]))
     scores = _both(data, fresh)
-    z, w = gauss_hermite(40)
-    noise = torch.from_numpy(np.stack(np.meshgrid(z, z), -1).reshape(-1, 2))
-    weights = torch.from_numpy(np.outer(w, w).ravel())
+    noise, weights = map(torch.from_numpy, gauss(40))
 
     def move(origin: torch.Tensor) -> float:
         x = origin + _SIGMA * noise
@@ -66,7 +66,7 @@ def replace_one() -> Replacement:
     before, after = _both(data, fresh)
     _, axes = plots.panels(3, height=2.75)
     t, side = shown.sigma**2 / 2, 1.74
-    grid = _grid(np.linspace(-side + 0.1, side - 0.1, 13))
+    places = _grid(np.linspace(-side + 0.1, side - 0.1, 13))
     turn = np.linspace(0, 2 * np.pi, 300)
     for axis in axes:
         axis.plot(np.cos(turn), np.sin(turn), color="0.8", linewidth=1, zorder=0)
@@ -75,12 +75,12 @@ def replace_one() -> Replacement:
         axis.spines[:].set_visible(False)
     for axis, score, title in ((axes[0], before, r"$\hat s$, trained on $S$"),
                                (axes[1], after, r"$\hat s^{\,i}$: $x_i$ replaced by $\tilde x$")):
-        _arrows(axis, grid, score(grid, t), color="0.62", width=0.0055)
-        axis.plot(*data[1:].T, "o", color="0.15", markersize=5)
+        _arrows(axis, places, score(places, t), color="0.62", width=0.0055)
+        axis.plot(*shown.data[1:].T, "o", color="0.15", markersize=5)
         axis.set_title(title)
     fine = np.linspace(-side, side, 181)
     shades = LinearSegmentedColormap.from_list("shades", ("white", plots.PURPLE))
-    seen = _weighted(before, after, _grid(fine), fresh, shown.sigma).sqrt()
+    seen = _weighted(before, after, _grid(fine), fresh, shown.sigma).sqrt().numpy()
     axes[2].imshow(seen.reshape(181, 181), origin="lower", extent=(-side, side) * 2,
                    cmap=shades, vmax=1.6 * float(seen.max()), zorder=-1)
     near = _grid(np.linspace(-side, side, 23))
@@ -92,13 +92,13 @@ def replace_one() -> Replacement:
     axes[2].annotate("where $X_t$ lies,\nstarted at $\\tilde x$", (0, 0.2), color=plots.BLUE,
                      ha="center", fontsize=10.5)
     for axis, gone in zip(axes, (False, True, True), strict=True):
-        axis.plot(*data[0], "o", color=plots.VERMILLION, markersize=8, markeredgewidth=1.8,
+        axis.plot(*shown.data[0], "o", color=plots.VERMILLION, markersize=8, markeredgewidth=1.8,
                   markerfacecolor="white" if gone else plots.VERMILLION)
         if gone:
-            axis.plot(*fresh[0], "o", color=plots.BLUE, markersize=8)
-    axes[0].annotate("$x_i$", data[0], xytext=(0, 9), textcoords="offset points", fontsize=14,
+            axis.plot(*shown.fresh, "o", color=plots.BLUE, markersize=8)
+    axes[0].annotate("$x_i$", shown.data[0], xytext=(0, 9), textcoords="offset points", fontsize=14,
                      ha="center", color=plots.VERMILLION, bbox=_PATCH)
-    axes[1].annotate(r"$\tilde x$", fresh[0], xytext=(-3, -20), textcoords="offset points",
+    axes[1].annotate(r"$\tilde x$", shown.fresh, xytext=(-3, -20), textcoords="offset points",
                      fontsize=14, ha="center", color=plots.BLUE, bbox=_PATCH)
     plt.show()
     return shown
@@ -108,8 +108,7 @@ _PATCH = {"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.8}
 
 
 def _on_circle(degrees: Any) -> torch.Tensor:
-    angles = torch.deg2rad(torch.as_tensor(degrees, dtype=torch.float64))
-    return torch.stack((angles.cos(), angles.sin()), 1)
+    return torch.from_numpy(on_circle(np.asarray(degrees) / 360))
 
 
 def _both(data: torch.Tensor, fresh: torch.Tensor) -> tuple[EmpiricalScore, EmpiricalScore]:
@@ -118,14 +117,14 @@ def _both(data: torch.Tensor, fresh: torch.Tensor) -> tuple[EmpiricalScore, Empi
 
 
 def _grid(side: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(np.stack(np.meshgrid(side, side), -1).reshape(-1, 2))
+    return torch.from_numpy(grid(side))
 
 
 def _arrows(axis: Any, places: torch.Tensor, field: torch.Tensor, **options: Any) -> None:
     """Arrows whose length grows like the square root of the vector's."""
     length = torch.linalg.vector_norm(field, dim=1, keepdim=True)
     field = field / length.clamp_min(1e-12) * (length / length.max()).sqrt()
-    axis.quiver(*places.T, *field.T, pivot="mid", scale=11, headwidth=4, **options)
+    axis.quiver(*places.numpy().T, *field.numpy().T, pivot="mid", scale=11, headwidth=4, **options)
 
 
 def _weighted(before: EmpiricalScore, after: EmpiricalScore, x: torch.Tensor,
@@ -137,7 +136,8 @@ def _weighted(before: EmpiricalScore, after: EmpiricalScore, x: torch.Tensor,
 
 
 class Band(NamedTuple):
-    """Theorem 3 for two-point data at snr 1, denoiser units, by N: √L, √L̂ and eps_stab."""
+    """Theorem 3 for two-point data at snr 1, denoiser units, by N in ``sizes``: √L in ``test``,
+    √L̂ in ``training`` and eps_stab in ``stability``."""
 
     sizes: np.ndarray
     test: np.ndarray
@@ -177,23 +177,24 @@ def _triangle(axis: Any) -> None:
     moved = data.clone()
     moved[2] = fresh[0]
     x = fresh + torch.tensor([[0.0, 0.45]], dtype=torch.float64)
-    m, m_i = (EmpiricalScore(d, _HEAT).denoiser(x, 0.18)[0] for d in (data, moved))
+    m, m_i = (EmpiricalScore(d, _HEAT).denoiser(x, 0.18)[0].numpy() for d in (data, moved))
+    points, new, start = data.numpy(), fresh[0].numpy(), x[0].numpy()
     turn = np.linspace(np.pi * 0.9, 2.1 * np.pi, 300)
     axis.plot(np.cos(turn), np.sin(turn), color="0.8", linewidth=1, zorder=0)
-    axis.plot(*data[:2].T, "o", color="0.3")
-    axis.plot(*data[2], "o", color="0.3", markerfacecolor="white", markersize=7)
-    axis.plot(*x[0], "P", color="0.5", markeredgecolor="none", markersize=8)
-    for a, b, colour in ((fresh[0], m, plots.VERMILLION), (fresh[0], m_i, plots.BLUE),
+    axis.plot(*points[:2].T, "o", color="0.3")
+    axis.plot(*points[2], "o", color="0.3", markerfacecolor="white", markersize=7)
+    axis.plot(*start, "P", color="0.5", markeredgecolor="none", markersize=8)
+    for a, b, colour in ((new, m, plots.VERMILLION), (new, m_i, plots.BLUE),
                          (m, m_i, plots.PURPLE)):
-        axis.plot(*torch.stack((a, b)).T, color=colour, linewidth=3.2, solid_capstyle="round")
-    axis.plot(*fresh[0], "o", color=plots.BLUE, markersize=9)
+        axis.plot(*np.stack((a, b), 1), color=colour, linewidth=3.2, solid_capstyle="round")
+    axis.plot(*new, "o", color=plots.BLUE, markersize=9)
     for text, point, offset, side, colour in (
-            ("$x_i$", data[2], (9, 4), "left", "0.3"), ("$X_t$", x[0], (9, 3), "left", "0.45"),
-            (r"$\tilde x$", fresh[0], (9, -12), "left", plots.BLUE),
+            ("$x_i$", points[2], (9, 4), "left", "0.3"), ("$X_t$", start, (9, 3), "left", "0.45"),
+            (r"$\tilde x$", new, (9, -12), "left", plots.BLUE),
             (r"$\hat m$", m, (3, 10), "center", "0.2"),
             (r"$\hat m^{\,i}$", m_i, (-9, 4), "right", "0.2"),
-            ("test\nresidual", (m + fresh[0]) / 2, (8, -14), "left", plots.VERMILLION),
-            ("training\nresidual", (m_i + fresh[0]) / 2, (-8, -6), "right", plots.BLUE),
+            ("test\nresidual", (m + new) / 2, (8, -14), "left", plots.VERMILLION),
+            ("training\nresidual", (m_i + new) / 2, (-8, -6), "right", plots.BLUE),
             ("stability", (m + m_i) / 2, (-9, 11), "right", plots.PURPLE)):
         axis.annotate(text, point, xytext=offset, textcoords="offset points", color=colour,
                       ha=side, va="center", fontsize=14 if "$" in text else 11)

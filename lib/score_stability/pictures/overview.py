@@ -13,7 +13,7 @@ from .. import datasets, plots
 from ..diffusion.process import OrnsteinUhlenbeck
 from ..sampler.sampling import geometric_grid, sample
 from ..scores.empirical import EmpiricalScore
-from ..theory.quadrature import gauss_hermite
+from .plane import gauss, grid, on_circle
 
 # The paper's boxes in its order, Theorem 3, and what lies beyond: the chapters on each.
 BOXES = {"data": (9,), "forward process": (1,), "loss": (2,), "optimiser": (16, 17, 18),
@@ -56,13 +56,13 @@ class Paper(NamedTuple):
 def run_every_box(generator: np.random.Generator) -> Paper:
     """Every box of the paper on nine points, one drawn from each ninth of the circle."""
     heat = OrnsteinUhlenbeck(alpha=0.0)  # sigma² = 2t
-    data = _on_circle((np.arange(POINTS) + 0.6 * generator.random(POINTS)) / POINTS)
+    data = on_circle((np.arange(POINTS) + 0.6 * generator.random(POINTS)) / POINTS)
     steps = 0.11 * generator.standard_normal((14, POINTS, 2))
     forward = data + np.concatenate([np.zeros((1, POINTS, 2)), np.cumsum(steps, 0)])
 
     score, sigma = EmpiricalScore(data, heat), np.geomspace(0.025, 0.8, 26)
     test, training = (np.array([_root_loss(score, clean, s) for s in sigma])
-                      for clean in (_on_circle(np.arange(120) / 120), data))
+                      for clean in (on_circle(np.arange(120) / 120), data))
 
     # The mean of (a x - x_0)² over the noise is a² (x_0² + sigma²) - 2 a x_0² + x_0².
     second = np.mean(data**2, 0)
@@ -73,22 +73,16 @@ def run_every_box(generator: np.random.Generator) -> Paper:
         x = clean + SLOPES_AT * xi
         descent.append(descent[-1] - 0.24 * (descent[-1] * x - clean) * x)
 
-    side = np.linspace(-1.35, 1.35, 10)
-    places = np.stack(np.meshgrid(side, side), -1).reshape(-1, 2)
+    places = grid(np.linspace(-1.35, 1.35, 10))
     start = generator.standard_normal((3, 2))
     samples = sample(score, heat, geometric_grid(7, STOP**2 / 2, 0.5), start, generator, path=True)
     return Paper({**BOXES, **THEOREM, **BEYOND}, data, forward, sigma, test, training, STOP,
                  np.array(descent), minimum, places, score(places, 0.06).numpy(), samples.numpy())
 
 
-def _on_circle(turns: np.ndarray) -> np.ndarray:
-    return np.stack([np.cos(2 * np.pi * turns), np.sin(2 * np.pi * turns)], 1)
-
-
 def _root_loss(score: EmpiricalScore, clean: np.ndarray, sigma: float) -> float:
     """√E|m(x_0 + sigma xi) − x_0|², m the denoiser and x_0 a row of clean, by quadrature."""
-    z, w = gauss_hermite(16)
-    xi, weights = np.stack(np.meshgrid(z, z), -1).reshape(-1, 2), np.outer(w, w).ravel()
+    xi, weights = gauss(16)
     noisy = clean[:, None] + sigma * xi
     moved = score.denoiser(noisy.reshape(-1, 2), sigma**2 / 2).numpy().reshape(noisy.shape)
     return math.sqrt(float((((moved - clean[:, None]) ** 2).sum(2) @ weights).mean()))

@@ -15,6 +15,7 @@ from ..diffusion.targets.torus import Circle
 from ..sampler.sampling import ddpm, geometric_grid, sample
 from ..scores.empirical import EmpiricalScore
 from . import motion
+from .plane import on_circle
 
 POINTS, PATHS, STEPS = 9, 54, 24
 HORIZON, STOP = 1.5, 2e-4
@@ -48,8 +49,7 @@ def run_both_scores(generator: np.random.Generator) -> ReversePaths:
     The training points are drawn one from each ninth of the circle, the population is uniform.
     """
     process = OrnsteinUhlenbeck(alpha=1.0)
-    angle = 2 * np.pi * (np.arange(POINTS) + generator.random(POINTS)) / POINTS
-    data = np.stack([np.cos(angle), np.sin(angle)], 1)
+    data = on_circle((np.arange(POINTS) + generator.random(POINTS)) / POINTS)
     start = torch.from_numpy(generator.standard_normal((PATHS, 2)))
     start = start * math.sqrt(process.variance(HORIZON) + process.mean_scale(HORIZON) ** 2 / 2)
     noise = int(generator.integers(2**32))
