@@ -142,9 +142,15 @@ def test_ordinary_runs_are_correct():
         verdicts.correct(" ", 1, other=2)
 
 
-def test_inseparable_says_why_of_a_variant_that_exists():
+def test_inseparable_says_why_of_a_variant_that_exists(monkeypatch):
+    shown = []
+    monkeypatch.setattr("verdicts.display.publish", lambda *texts: shown.append(texts))
     bound = SimpleNamespace(name="SUM", expression=x + y, relation="<=")
     verdicts.inseparable(bound, "without y", "y is 0 here")
+    bound.quantity = "sigma^2"
+    verdicts.inseparable(bound, "without y", "y is 0 here")
+    assert "separate SUM from" in shown[0][0] and "the bound on sigma^2 from" in shown[1][0]
+    assert "the bound on σ<sup>2</sup> from" in shown[1][1]
     with pytest.raises(ValueError, match="variant must be one of"):
         verdicts.inseparable(bound, "without z", "why not")
     with pytest.raises(ValueError, match="why must say it in words"):

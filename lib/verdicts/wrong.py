@@ -3,9 +3,8 @@
 Both are for ``python -m verdicts mutants``, which sets ``tool`` while it runs a notebook.
 """
 
-import html
-
 from verdicts import display
+from verdicts.cards import pretty
 
 tool = None
 
@@ -27,21 +26,22 @@ def correct(name, value, /, **wrong):
 def inseparable(bound, variant, why):
     """Show the reader why no claim here can refute a wrong variant of a bound.
 
-    ``bound`` is one of the library, with a name, or the name of a function or of the notebook's own
-    mutant; ``variant`` its words in the table of ``mutants``.  Raises ValueError for a variant that
-    the bound has not, or unless ``why`` says it in words.
+    ``bound`` is one of the library, with a name and a ``quantity`` to show, or the name of a
+    function or of the notebook's own mutant; ``variant`` its words in the table of ``mutants``.
+    Raises ValueError for a variant that the bound has not, or unless ``why`` says it in words.
     """
     if not isinstance(why, str) or not why.strip():
         raise ValueError(f"why must say it in words; got {why!r}")
-    name = bound
+    name = shown = bound
     if not isinstance(bound, str):
         from verdicts.variants import variants
 
         name = bound.name
+        shown = f"the bound on {bound.quantity}" if hasattr(bound, "quantity") else name
         known = [v.words for v in variants(bound.expression, bound.relation)]
         if variant not in known:
             raise ValueError(f"variant must be one of {known}; got {variant!r}")
     if tool is not None:
         tool.explain(name, variant, why)
-    text = f"No case here can separate {name} from a wrong variant, {variant}: {why}"
-    display.publish(text, f'<div style="overflow-wrap:anywhere">{html.escape(text)}</div>')
+    text = f"No case here can separate {shown} from a wrong variant of it, {variant}: {why}"
+    display.publish(text, f'<div style="overflow-wrap:anywhere">{pretty(text)}</div>')
