@@ -2,6 +2,7 @@
 
 import base64
 import copy
+import dataclasses
 import io
 import json
 import struct
@@ -136,6 +137,22 @@ def collection(tmp_path_factory):
 @pytest.fixture
 def config(collection):
     return load_config(collection / "notebooks")
+
+
+def test_the_table_is_folded_by_part(config, tmp_path):
+    """Every statement stands once, in the part of its first notebook; without parts, as before."""
+    flat = report.markdown(config)
+    assert "<details>" not in flat
+    (tmp_path / "parts.py").write_text('PARTS = (("Begin", "", (0, 1)), ("End", "", (9,)))\n')
+    parts = dataclasses.replace(config, parts=str(tmp_path / "parts.py"))
+    assert parts.part_of() == {0: "Begin", 1: "Begin", 9: "End"}
+    folded = report.markdown(parts)
+    first, second = folded.split("</details>")[:2]
+    assert "<b>Begin</b>: 1 statement, 4 hold, 1 refuted" in first and "Lemma A" in first
+    assert "<b>End</b>: 1 statement" in second and "Lemma B" in second
+    rows = [line for line in flat.splitlines() if line.startswith("| Lemma")]
+    assert [line for line in folded.splitlines() if line.startswith("| Lemma")] == rows
+    assert dataclasses.replace(config, parts="nowhere.py").part_of() == {}
 
 
 @pytest.fixture

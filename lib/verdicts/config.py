@@ -1,6 +1,7 @@
 """The settings of a collection: [tool.verdicts] and the repository's address in pyproject.toml."""
 
 import importlib
+import runpy
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ class Config:
     context: str = ""  # "module:function" giving seed, profile, device
     stored_context: dict = field(default_factory=dict)
     table_files: tuple = ()
+    parts: str = ""  # the file whose PARTS are (title, sentence, numbers of notebooks)
     legend: str = ""  # where, in the notebooks' folder, the words of verdicts are explained
     coarse: str = ""  # the file of claims that may still notice too little, a line each
     unmended: str = ""  # the file of chapters that do not keep a rule of the form yet
@@ -71,6 +73,14 @@ class Config:
     def registry(self):
         """The statements, in order; empty where the collection names none."""
         return list(load(self.statements)) if self.statements else []
+
+    def part_of(self):
+        """Number of each notebook to the title of its part; empty where the file is not there."""
+        path = self.root / self.parts
+        if not self.parts or not path.is_file():
+            return {}
+        parts = runpy.run_path(str(path))["PARTS"]
+        return {number: title for title, _, numbers in parts for number in numbers}
 
     def current_context(self):
         """Seed, profile and device of a run started now."""

@@ -123,7 +123,8 @@ def markdown_table(header, rows):
 
 
 def markdown(config, beside=None):
-    """The table as Markdown, with links relative to the folder of the file ``beside``."""
+    """The table as Markdown, folded by part of the collection, with links relative to the folder
+    of the file ``beside``."""
     start = (beside or config.root / "README.md").parent
 
     def link(path):
@@ -131,8 +132,27 @@ def markdown(config, beside=None):
         return f"[{path.name[:2]}]({Path(target).as_posix()})"
 
     claims = stored_claims(config)
-    table = markdown_table(HEADER, [cells(e, link) for e in entries(config, claims)])
-    return f"{table}\n\n{counts([r for _, r in claims])}"
+    part_of, parts = config.part_of(), {}
+    for entry in entries(config, claims):
+        first = min(entry.statement.notebooks, default=None)
+        parts.setdefault(part_of.get(first, ""), []).append(entry)
+    tables = []
+    for title in dict.fromkeys([*part_of.values(), *parts]):
+        if found := parts.get(title):
+            table = markdown_table(HEADER, [cells(e, link) for e in found])
+            tables.append(_folded(title, found, table) if title else table)
+    return "\n\n".join([*tables, counts([r for _, r in claims])])
+
+
+def _folded(title, found, table):
+    """A part's table under one line that says what is in it."""
+    records = [r for entry in found for _, r in entry.claims]
+    kinds = Counter("control" if r["kind"] == "control" else r["status"] for r in records)
+    says = [f"{len(found)} statement{'s' * (len(found) > 1)}"]
+    says += [f"{kinds[k]} {w}" for k, w in (("holds", "hold"), ("consistent", "consistent"),
+                                            ("open", "open"), ("control", "refuted"))
+             if kinds[k]]
+    return f"<details><summary><b>{title}</b>: {', '.join(says)}</summary>\n\n{table}\n\n</details>"
 
 
 def counts(claims):
