@@ -1,6 +1,7 @@
 """Pictures that open the chapters: motion that decodes, numbers that are what a picture says."""
 
 import io
+import math
 import re
 import struct
 import sys
@@ -27,6 +28,7 @@ from score_stability.pictures import (
     step_ratio,
 )
 from score_stability.scores import EmpiricalScore
+from score_stability.yardsticks import estimates
 
 mpl.use("Agg")
 HEAT = OrnsteinUhlenbeck(alpha=0.0)
@@ -280,20 +282,25 @@ def test_a_picture_returns_the_numbers_that_it_draws(drawn, name):
     assert (one.png is not None) == (name in ANIMATED) == (one.open == [])
 
 
+def check_letters(texts, width, height, dpi):
+    """Large enough, on the page, none over another."""
+    assert width == plots.WIDTH and height <= 4
+    assert min(size for _, size, _ in texts) >= 10
+    for k, (words, _, box) in enumerate(texts):
+        assert box.x0 >= 0 and box.y0 >= 0, words
+        assert box.x1 <= width * dpi and box.y1 <= height * dpi, words
+        for other, _, place in texts[k + 1:]:
+            apart = (box.x1 <= place.x0 + 1 or place.x1 <= box.x0 + 1
+                     or box.y1 <= place.y0 + 1 or place.y1 <= box.y0 + 1)
+            assert apart, (words, other)
+
+
 @pytest.mark.parametrize("name", COMPUTES)
 def test_letters_are_read_at_the_width_of_a_page(drawn, name):
     one = drawn[name]
     assert one.texts
-    for texts, (width, height, dpi) in zip(one.texts, one.sizes, strict=True):
-        assert width == plots.WIDTH and height <= 4
-        assert min(size for _, size, _ in texts) >= 10
-        for k, (words, _, box) in enumerate(texts):
-            assert box.x0 >= 0 and box.y0 >= 0, words
-            assert box.x1 <= width * dpi and box.y1 <= height * dpi, words
-            for other, _, place in texts[k + 1:]:
-                apart = (box.x1 <= place.x0 + 1 or place.x1 <= box.x0 + 1
-                         or box.y1 <= place.y0 + 1 or place.y1 <= box.y0 + 1)
-                assert apart, (words, other)
+    for texts, size in zip(one.texts, one.sizes, strict=True):
+        check_letters(texts, *size)
 
 
 @pytest.mark.parametrize("name", ANIMATED)
@@ -511,3 +518,45 @@ def test_the_band_of_theorem_3_is_the_exact_case(drawn):
     # By hand for two points: L = 1 + C/2, L̂ = C/2, eps_stab² = 1 − C/2.
     np.testing.assert_allclose(shown.test[0] ** 2 - 1, shown.training[0] ** 2, rtol=1e-10)
     np.testing.assert_allclose(shown.stability[0] ** 2 + shown.training[0] ** 2, 1, rtol=1e-10)
+
+
+# ------------------------------------------------------------------------- a verdict, word by word
+
+LINE = ("[holds] Lemma 4 · points (upper): eps_stab^2 ≈ 2 <= gap ≈ 3; slack ≈ 1.5; margin ≈ 1, "
+        "99.99998 % interval [≈ 0.5, ≈ 1.5]; would notice a bound below ≈ 0.9 of it")
+
+
+def test_a_verdict_is_read_as_it_was_written(monkeypatch):
+    import matplotlib.pyplot as plt
+
+    import verdicts
+
+    seen = []
+    monkeypatch.setattr(plt, "show", lambda: seen.append(plt.gcf()))
+    margins = np.random.default_rng(0).normal(1.0, 0.2, 60)
+    moved = np.linspace(1, 2, 60)
+    claim = verdicts.upper("Lemma 4", "points", estimates.mean(moved),
+                           estimates.mean(moved + margins), difference=estimates.mean(margins),
+                           names=("eps_stab^2", "gap"))
+    with mpl.rc_context():
+        shown = pictures.read_a_verdict(claim.line, margins)
+        check_letters(list(letters(seen[0])), *seen[0].get_size_inches(), seen[0].dpi)
+        plt.close("all")
+    assert list(shown.pieces) == ["outcome", "name", "kind", "sides", "slack", "margin", "notice"]
+    for text in shown.pieces.values():
+        assert text in claim.line
+    assert math.isclose(shown.mean, margins.mean())
+    assert math.isclose(shown.standard_error, margins.std(ddof=1) / math.sqrt(60))
+    # The interval that is drawn is the one that is written.
+    low, high = map(float, re.findall(r"≈ (-?[\d.]+)", shown.pieces["margin"])[1:])
+    assert math.isclose(shown.mean - shown.half_width, low, rel_tol=1e-3)
+    assert math.isclose(shown.mean + shown.half_width, high, rel_tol=1e-3)
+
+
+@pytest.mark.parametrize("line, margins, named", [
+    ("[holds] Lemma 4 · points (identity): difference = 0; exact", [1.0, 2.0], "line must be"),
+    (LINE, [1.0], "replicates"), (LINE, [[1.0, 2.0]], "margins"), (LINE, [1.0, np.nan], "margins"),
+])
+def test_wrong_lines_and_margins(line, margins, named):
+    with pytest.raises(ValueError, match=named):
+        pictures.read_a_verdict(line, margins)

@@ -19,3 +19,5 @@ from .exchange import replace_one as replace_one
 from .exchange import Band as Band
 from .exchange import band as band
 from .exchange import theorem_3 as theorem_3
+from .verdict import ReadVerdict as ReadVerdict
+from .verdict import read_a_verdict as read_a_verdict
