@@ -83,6 +83,33 @@ def test_an_equality_notices_its_error_over_its_size(a, b, error):
     assert not violated("tight", [big], [big * (1 + 0.999 * found)], error=error)
 
 
+@given(st.floats(0.1, 10), st.floats(-0.9, 0.9), st.floats(1e-3, 0.3), st.floats(0, 0.05))
+@steady
+def test_an_equality_notices_in_both_directions(truth, off, error, se):
+    """A claimed side wrong by more than that fails on either side; by less, on one at most."""
+    half = verdicts.half_width(se, 19) if se else 0.0
+    claimed = truth + off * (error + half)
+    side = estimate(truth, se) if se else truth
+    noticed = value(make("tight", side, claimed, error=error))
+    assume(0.001 < noticed < 0.99 and abs(off) > 1e-3)
+    for sign in (-1, 1):
+        assert violated("tight", side, claimed * (1 + 1.001 * sign * noticed), error=error)
+    assert not all(violated("tight", side, claimed * (1 + 0.999 * sign * noticed), error=error)
+                   for sign in (-1, 1))
+
+
+def test_what_stays_within_the_stated_error_is_confirmed():
+    half = verdicts.half_width(0.01, 19)
+    for error, status in ((0.3 + 1.01 * half, "holds"), (0.3 + 0.99 * half, "consistent")):
+        assert make("tight", estimate(1.3, 0.01), 1.0, error=error).status == status
+
+
+def test_off_by_is_that_of_the_case_that_is_shown():
+    """Not of the one with the largest difference, which may be the smaller share."""
+    found = make("control", "upper", [100.0, 1.0], [60.0, 0.1])
+    assert "≈ 1 <= rhs ≈ 0.1 is false" in found.line and found.line.endswith("off by ≈ 90 %")
+
+
 def test_special_sides():
     assert make("upper", 1.0, math.inf).record()["resolution"] == {"measure": "nothing"}
     zero = make("upper", -0.25, 0.0).record()["resolution"]
@@ -112,7 +139,7 @@ def test_special_sides():
 
 def test_exponents_and_effects():
     rate = make("rate", estimate(-2.0, 0.01), -2.05, tolerance=0.08)
-    assert value(rate) == pytest.approx(0.08 + verdicts.half_width(0.01, 19))
+    assert value(rate) == pytest.approx(0.08 + verdicts.half_width(0.01, 19) + 0.05)
     for kind, kwargs in (("monotone", {"direction": "increasing"}),
                          ("shape", {"minimum": 0, "present": False})):
         exact = make(kind, [1.0, 2.0, 4.0], **kwargs)

@@ -29,13 +29,13 @@ _LATER = {"for_all": 1, "identity": 2}
 # What the words of a card mean, where they occur: below its lines, so that no reader has to leave.
 _GLOSSARY = (
     ("holds", "true, up to the stated error, or beyond the interval"),
-    ("consistent", "within interval and stated error: neither refuted nor confirmed"),
+    ("consistent", "not refuted within interval plus stated error, and not confirmed"),
     ("refuted, as it must be", "a control: a false statement, found false"),
     ("by construction", "could not have failed, and does not count"),
     ("open", "reported, not asserted"),
     ("violated", "false"),
     ("identity", "two formulas agree; fails for any other formula"),
-    ("tight", "two independent routes to one number; fails if they differ by more than error and "
+    ("tight", "two independent routes to one number; fails if they differ by more than error plus "
               "interval"),
     ("upper", "an inequality, in each case; fails if the bound is too small in one"),
     ("lower", "the same for a bound from below"),
@@ -48,8 +48,10 @@ _GLOSSARY = (
     ("interval", "over replicates, so wide that fewer than one seed in ten thousand raises a false "
                  "alarm"),
     ("slack", "bound over truth"),
-    ("would notice", "the smallest wrong value that would have failed; of a bound on one side"),
-    ("half widths", "how far beyond its interval"),
+    ("would notice", "a claimed value that wrong would have failed, in either direction; a bound is "
+                     "tried on one side only"),
+    ("half widths", "the effect in half widths of its interval; it counts from one on"),
+    ("off by", "the difference as a share of the larger side, where it is largest"),
     ("coarse", "why it cannot notice less"),
 )
 _SIDES = re.compile(r"\b(?:lhs|rhs) ≈ ")

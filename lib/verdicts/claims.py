@@ -108,8 +108,8 @@ def identity(statement, key, lhs, rhs=0, *, error=None, **common):
 def tight(statement, key, lhs, rhs, *, error, **common):
     """lhs = rhs within the stated evaluation error: two independent routes to one number.
 
-    Rule: |lhs - rhs| <= error (holds); with an estimate |lhs - rhs| <= error + interval
-    (consistent).
+    Rule: |lhs - rhs| <= error (holds); with an estimate |lhs - rhs| + interval <= error (holds) or
+    |lhs - rhs| <= error + interval (consistent).
     """
     return _claim("tight", statement, key, lhs, rhs, error=error, **common)
 

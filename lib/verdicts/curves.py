@@ -31,7 +31,7 @@ def rate(slope, predicted, *, tolerance, names=("slope", "predicted"), slack=Tru
         sizes = max(abs(numbers["slope"]), abs(target))
         noticed = of_failure(distance, tolerance, half, q.error_ratio, sizes)
     else:
-        noticed = of_exponent(q, tolerance)
+        noticed = of_exponent(q, target, tolerance)
     return Outcome(status, claim, notes, numbers, errors, noticed)
 
 

@@ -49,7 +49,7 @@ class Verdict:
     uncompared: str | None = None  # why only the status is compared, not the numbers
     bound: str | None = None  # which bound an inequality tests
     coarse: str | None = None  # why it notices so little
-    resolution: dict | None = None  # the smallest change that it would have refuted
+    resolution: dict | None = None  # from which change on it would have been refuted
     formula: dict | None = None  # a claim that is a formula: it and its hypotheses, as text
 
     def record(self):

@@ -15,7 +15,7 @@ class Outcome:
     """The claim in words, notes on it, the numbers behind it, and whether it holds.
 
     status: holds, consistent, violated; or undecided, which fails as a claim and as a control.
-    resolution: the smallest change that the claim would have refuted; None for an open question.
+    resolution: from which change on it would have been refuted; None for an open question.
     slack: whether the ratio of bound and truth means something and belongs in the table.
     formula: what was decided, as text: compared with the stored one as it stands.
     point: a counterexample, for whoever reads the error; neither stored nor compared.

@@ -1,7 +1,8 @@
-"""Resolution: the smallest change of the claimed side that a claim would have refuted.
+"""Resolution: from which change of the claimed side on a claim would have been refuted.
 
 ``upper`` and ``lower``: the factor closest to one with which the bound could be multiplied before
-the claim is violated; equalities: a relative change; what must find an effect: how many half
+the claim is violated; equalities and exponents: the change that is refuted whatever its sign, so
+that what is measured beside the claimed value counts; what must find an effect: how many half
 widths, or stated errors, the smallest effect is.  Always at the sharpest case, from the numbers
 that the claim has anyway.
 """
@@ -155,26 +156,30 @@ def of_bound(lhs, rhs, gap, error, sign, paired):
 
 
 def of_equality(lhs, rhs, gap, error):
-    """Of lhs = rhs, violated where |gap| > error + half width: their sum over |rhs|.
+    """Of lhs = rhs, violated where |gap| > error + half width: a change of the claimed side rhs by
+    their sum and |gap| is refuted in both directions.  Relative to |rhs|.
 
-    Where the claimed side rhs is zero in all cases, that sum itself.
+    Where rhs is zero in all cases, that sum itself.
     """
-    half, errors = gap.half_width, 2 * gap.error_ratio
-    size, room = np.broadcast_arrays(np.abs(rhs.value), error + half)
-    size = np.broadcast_to(size, np.broadcast_shapes(size.shape, lhs.value.shape))
-    room = np.broadcast_to(room, size.shape)
+    half, errors = gap.half_width, 2 + 2 * gap.error_ratio
+    shape = np.broadcast_shapes(rhs.value.shape, lhs.value.shape)
+    with np.errstate(over="ignore"):
+        size, room, both = (np.broadcast_to(np.minimum(a, 1e300), shape) for a in (
+            np.abs(rhs.value), error + half + np.abs(gap.value),
+            np.abs(lhs.value) + np.abs(rhs.value)))
     counts = _counting(size)
     if not counts.any():
-        return _resolution("absolute", room, errors, half)
+        return _resolution("absolute", room, errors, half + both)
     with np.errstate(all="ignore"):
-        share, size = room[counts] / size[counts], size[counts]
-        return _resolution("relative", share, (errors + share) / size, half / size + share)
+        share, size, both = room[counts] / size[counts], size[counts], both[counts]
+        return _resolution("relative", share, (errors + share) / size, (half + both) / size + share)
 
 
-def of_exponent(slope, tolerance):
-    """Of a fitted exponent: its tolerance and half width."""
-    half = slope.half_width
-    return _resolution("exponent", tolerance + half, slope.error_ratio, half + tolerance)
+def of_exponent(slope, predicted, tolerance):
+    """Of a fitted exponent: its tolerance, half width and distance from the predicted one."""
+    half, size = slope.half_width, abs(slope.value) + abs(predicted)
+    value = tolerance + half + abs(slope.value - predicted)
+    return _resolution("exponent", value, 1 + slope.error_ratio, half + tolerance + size)
 
 
 def of_effect(effect, error, half, error_ratio, sizes):
@@ -201,11 +206,14 @@ def of_failure(distance, error, half, error_ratio, sizes):
     Without either: as a share of the larger side; ``sizes`` are those of the larger sides.
     """
     distance, sizes = np.broadcast_arrays(np.asarray(distance, float), sizes)
-    worst = np.argmax(distance - error)
+    excess = distance - error
+    worst = np.argmax(excess)
     error = np.broadcast_to(error, distance.shape).flat[worst]
-    distance, sizes = distance.flat[worst], max(float(sizes.flat[worst]), _TINY)
-    found = of_effect(distance, error, half, error_ratio, 2 * sizes)
+    size = max(float(sizes.flat[worst]), _TINY)
+    found = of_effect(distance.flat[worst], error, half, error_ratio, 2 * size)
     if found.measure != "exact":
         return found
-    share = min(distance / sizes, 1e300)
-    return _resolution("off by", share, (2 + share) / sizes, 2 + share)
+    with np.errstate(all="ignore"):
+        share = np.where(_counting(sizes), distance / sizes, -np.inf)
+    share, size = min(float(share.max()), 1e300), float(sizes.flat[np.argmax(share)])
+    return _resolution("off by", share, (2 + share) / max(size, _TINY), 2 + share)
