@@ -19,3 +19,6 @@ from .exchange import replace_one as replace_one
 from .exchange import Band as Band
 from .exchange import band as band
 from .exchange import theorem_3 as theorem_3
+from .parting import Parting as Parting
+from .parting import run_until_they_part as run_until_they_part
+from .parting import when_they_part as when_they_part
