@@ -74,16 +74,18 @@ def run_until_they_part(drawn: np.random.Generator, noise: np.random.Generator) 
     left = _below_zero(data[:, 0].numpy(), process, times)
     x = np.linspace(-_EDGE, _EDGE, 401)
     places = torch.from_numpy(x)[:, None]
-    densities = [np.stack([law.log_density(places, t).exp().numpy() for t in times.tolist()], 1)
-                 for law in (target, laws[0])]
+    population, training = (
+        np.stack([law.log_density(places, t).exp().numpy() for t in times.tolist()], 1)
+        for law in (target, laws[0]))
     steps = kappa_grid(0.05, STOP, HORIZON).times
     start = process.sample(target.sample(PATHS, noise), HORIZON,
                            torch.from_numpy(noise.standard_normal((PATHS, 1))))
     seed = int(noise.integers(2**32))
-    paths = [sample(score, process, steps, start, np.random.default_rng(seed), path=True)
-             for score in (target.score, EmpiricalScore(data, process))]
-    return Parting(data[:, 0].numpy(), even, times, tv, tv_even, np.abs(left - 0.5), x, *densities,
-                   steps, *[path[:, :, 0].numpy() for path in paths])
+    true, empirical = (
+        sample(score, process, steps, start, np.random.default_rng(seed), path=True)[:, :, 0]
+        for score in (target.score, EmpiricalScore(data, process)))
+    return Parting(data[:, 0].numpy(), even, times, tv, tv_even, np.abs(left - 0.5), x, population,
+                   training, steps, true.numpy(), empirical.numpy())
 
 
 def _below_zero(data: np.ndarray, process: OrnsteinUhlenbeck, times: np.ndarray) -> np.ndarray:
@@ -136,6 +138,7 @@ def _distance(axis: Any, shown: Parting) -> None:
     axis.set(xscale="log", xlim=(HORIZON, STOP), ylim=(0, 0.8), ylabel="TV",
              xlabel="time $t$, from noise to data", yticks=(0, 0.4, 0.8))
     plots.label_ticks(axis.xaxis, (5, 2, 1, 0.1, 0.01, 0.001))
-    for words, place, k in (("the ten points drawn", (0.07, 0.58), 1), ("of it: which side", (0.3, 0.22), 2),
+    for words, place, k in (("the ten points drawn", (0.07, 0.58), 1),
+                            ("of it: which side", (0.3, 0.22), 2),
                             ("ten quantiles", (0.0017, 0.13), 0)):
         axis.annotate(words, place, color=plots.STYLES[k]["color"], ha="left", va="center")
