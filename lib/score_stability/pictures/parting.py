@@ -112,8 +112,9 @@ def when_they_part() -> Parting:
             (axes[0], shown.population, shown.true, "true score: the population", 0.0),
             (axes[1], shown.training, shown.empirical, "empirical score: the training set", -0.8)):
         axis.contourf(shown.times, shown.x, density / density.max(0),
-                      levels=np.linspace(0.04, 1.0001, 11), cmap="Purples", vmax=1.25)
-        axis.plot(shown.steps, paths, color=plots.BLUE, linewidth=0.8)
+                      levels=np.linspace(0.04, 1.0001, 8), cmap="Purples", vmax=1.25)
+        axis.plot(shown.steps, paths, color=plots.BLUE, linewidth=0.7,
+                  antialiased=False)
         axis.plot(shown.steps, paths[:, _thick(shown)], color=plots.BLACK, linewidth=1.7)
         axis.set(ylim=(-_EDGE, _EDGE), yticks=(-2, 0, 2), ylabel="state")
         axis.annotate(words, (0.004, height), ha="center", va="center")
