@@ -107,14 +107,13 @@ def when_they_part() -> Parting:
     # The draw that notebook 01 has with seed 0; the paths are chosen for legibility.
     shown = run_until_they_part(np.random.default_rng(np.random.SeedSequence(0, spawn_key=(1, 1))),
                                 np.random.default_rng(17))
-    figure, axes = plots.panels(rows=3, height=4.0, sharex=True, height_ratios=(1, 1, 0.85))
+    figure, axes = plots.panels(rows=3, height=3.45, sharex=True, height_ratios=(1, 1, 0.9))
     for axis, density, paths, words, height in (
-            (axes[0], shown.population, shown.true, "true score: the population", 0.0),
+            (axes[0], shown.population, shown.true, "true score: the population", -0.25),
             (axes[1], shown.training, shown.empirical, "empirical score: the training set", -0.8)):
         axis.contourf(shown.times, shown.x, density / density.max(0),
                       levels=np.linspace(0.04, 1.0001, 8), cmap="Purples", vmax=1.25)
-        axis.plot(shown.steps, paths, color=plots.BLUE, linewidth=0.7,
-                  antialiased=False)
+        axis.plot(shown.steps, paths, color=plots.BLUE, linewidth=0.7, antialiased=False)
         axis.plot(shown.steps, paths[:, _thick(shown)], color=plots.BLACK, linewidth=1.7)
         axis.set(ylim=(-_EDGE, _EDGE), yticks=(-2, 0, 2), ylabel="state")
         axis.annotate(words, (0.004, height), ha="center", va="center")
@@ -140,6 +139,6 @@ def _distance(axis: Any, shown: Parting) -> None:
              xlabel="time $t$, from noise to data", yticks=(0, 0.4, 0.8))
     plots.label_ticks(axis.xaxis, (5, 2, 1, 0.1, 0.01, 0.001))
     for words, place, k in (("the ten points drawn", (0.07, 0.58), 1),
-                            ("of it: which side", (0.3, 0.22), 2),
+                            ("of it: which side", (0.3, 0.2), 2),
                             ("ten quantiles", (0.0017, 0.13), 0)):
         axis.annotate(words, place, color=plots.STYLES[k]["color"], ha="left", va="center")
