@@ -482,7 +482,7 @@ exact_cases.gaussian_affine exact_cases.gaussian_mean exact_cases.two_point
 path_bounds.GirsanovTerms exact_law.Law.moments exact_law.Start law_divergences.divergences_from
 exact_law.exact_start law_divergences.kl_at law_divergences.kl_between law_divergences.kl_from
 exact_law.matched_start exact_law.score_and_slope path_bounds.score_error path_bounds.start_cost
-law_divergences.tv_between
+law_divergences.tv_at law_divergences.tv_between
 """))
 # … of which the arrays have passed the door already: inner steps, and what runs under autograd.
 INSIDE = set(re.findall(r"\S+", """

@@ -48,6 +48,7 @@ from score_stability.sampler import (
     score_error,
     score_term,
     start_cost,
+    tv_at,
     tv_between,
 )
 from score_stability.scores import EmpiricalScore
@@ -197,6 +198,51 @@ def test_divergences():
     assert 0 < found["tv"] < 1 and found["w1"] > 0 and found["reverse_kl"] > 0
     assert kl_at(target, other, 0.5) == pytest.approx(
         0.5 * (2 / 2.5 - 1 - math.log(2 / 2.5) + 0.04 / 2.5), rel=1e-9)
+
+
+def mixture_tv(first, second, t):
+    """The other route: distribution functions between the sign changes of p − q."""
+    from scipy.optimize import brentq
+    from scipy.stats import norm
+
+    def parts(law, x):
+        mu, variance = law.process.mean_scale(t), law.process.variance(t)
+        scale = np.sqrt(mu**2 * law.variances.numpy() + variance)
+        return (np.subtract.outer(x, mu * law.means[:, 0].numpy()) / scale, scale,
+                law.weights.numpy())
+
+    def gap(x):
+        return sum(sign * ((norm.pdf(z) / scale) @ weights) for sign, (z, scale, weights) in (
+            (1, parts(first, x)), (-1, parts(second, x))))
+
+    def below(x):
+        return sum(sign * (norm.cdf(z) @ weights) for sign, (z, _, weights) in (
+            (1, parts(first, x)), (-1, parts(second, x))))
+
+    low, high = first.interval(t)
+    x = np.linspace(low, high, 3001)
+    turns = np.flatnonzero(np.diff(np.sign(gap(x))))
+    changes = [brentq(gap, x[k], x[k + 1], xtol=1e-12) for k in turns]
+    return 0.5 * np.abs(np.diff(below(np.array([low - 30, *changes, high + 30])))).sum()
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1.0])
+def test_tv_at_one_time(alpha):
+    process = OrnsteinUhlenbeck(alpha=alpha)
+    target = GaussianMixture([0.5, 0.5], [[-1.5], [1.5]], 0.25, process)
+    points = np.array([-1.7, 0.2, 1.2, 1.5, 2.4])
+    atoms = GaussianMixture(np.full(5, 0.2), points[:, None], 0.0, process)
+    found = []
+    for t in (0.01, 0.1, 1.0, 5.0):
+        value, error = tv_at(target, atoms, t, with_error=True)
+        assert value == tv_at(target, atoms, t)
+        assert value == pytest.approx(tv_at(atoms, target, t), abs=error)
+        assert abs(value - mixture_tv(target, atoms, t)) <= error < 2e-3 * value
+        found.append(value)
+    assert (np.diff(found) < 0).all()  # data processing
+    assert tv_at(target, target, 0.5) == 0
+    with pytest.raises(ValueError, match="t must"):
+        tv_at(target, atoms, 0.0)
 
 
 # Girsanov

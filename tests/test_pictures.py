@@ -23,6 +23,7 @@ from score_stability.pictures import (
     exchange,
     motion,
     overview,
+    parting,
     plane,
     reverse,
     step_ratio,
@@ -214,7 +215,8 @@ COMPUTES = {"the_paper": (overview, "run_every_box"),
             "reverse_paths": (reverse, "run_both_scores"),
             "kappa_and_the_law": (step_ratio, "sweep_kappa"),
             "replace_one": (exchange, "one_replacement"),
-            "theorem_3": (exchange, "band")}
+            "theorem_3": (exchange, "band"),
+            "when_they_part": (parting, "run_until_they_part")}
 ANIMATED = ("reverse_paths", "kappa_and_the_law")
 
 
@@ -560,3 +562,41 @@ def test_a_verdict_is_read_as_it_was_written(monkeypatch):
 def test_wrong_lines_and_margins(line, margins, named):
     with pytest.raises(ValueError, match=named):
         pictures.read_a_verdict(line, margins)
+
+
+# ---------------------------------------------------------------- when two reverse processes part
+
+
+@pytest.fixture(scope="module", params=["drawn", *SEEDS])
+def parted(request, drawn):
+    if request.param == "drawn":
+        return drawn["when_they_part"].returned
+    return pictures.run_until_they_part(*map(np.random.default_rng, (request.param, 5)))
+
+
+def test_the_laws_only_part_on_the_way_back(parted):
+    for distance in (parted.tv, parted.tv_even):
+        assert (np.diff(distance) > 0).all() and distance[0] > 0 and distance[-1] < 1
+    # Which side of zero is one event; the quantiles are symmetric.
+    assert (parted.side <= parted.tv + 1e-6).all()
+    np.testing.assert_allclose(parted.even, -parted.even[::-1], atol=1e-12)
+    # The first moment that differs decides, when much noise is there.
+    early = parted.times > 4
+    slope = np.exp(-parted.times[early]) * abs(parted.data.mean()) / np.sqrt(2 * np.pi)
+    np.testing.assert_allclose(parted.tv[early], slope, rtol=0.02)
+    slope = np.exp(-2 * parted.times[early]) * (2.5 - (parted.even**2).mean())
+    np.testing.assert_allclose(parted.tv_even[early], slope * np.exp(-0.5) / np.sqrt(2 * np.pi),
+                               rtol=0.02)
+    for density in (parted.population, parted.training):
+        assert np.abs(np.trapezoid(density, parted.x, axis=0) - 1).max() < 0.02
+    assert (parted.true[0] == parted.empirical[0]).all()
+    ends = np.abs(parted.empirical[-1][:, None] - parted.data).min(1)
+    assert ends.max() < 5 * np.sqrt(2 * parting.STOP)
+
+
+def test_the_drawn_points_are_those_of_notebook_01(drawn):
+    shown = drawn["when_they_part"].returned
+    assert (shown.data < 0).sum() == 1 and shown.data.mean() == pytest.approx(1.285, abs=5e-4)
+    black = parting._thick(shown)
+    assert shown.true[-1, black] < 0 < shown.empirical[-1, black]
+    assert np.abs(np.concatenate((shown.true, shown.empirical))).max() < 4

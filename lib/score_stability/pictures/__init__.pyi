@@ -21,3 +21,6 @@ from .exchange import band as band
 from .exchange import theorem_3 as theorem_3
 from .verdict import ReadVerdict as ReadVerdict
 from .verdict import read_a_verdict as read_a_verdict
+from .parting import Parting as Parting
+from .parting import run_until_they_part as run_until_they_part
+from .parting import when_they_part as when_they_part

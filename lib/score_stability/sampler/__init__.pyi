@@ -27,6 +27,7 @@ from .exact_law import sampler_law as sampler_law
 from .law_divergences import divergences_from as divergences_from
 from .law_divergences import kl_from as kl_from
 from .law_divergences import kl_at as kl_at
+from .law_divergences import tv_at as tv_at
 from .law_divergences import tv_between as tv_between
 from .law_divergences import kl_between as kl_between
 from .path_bounds import GirsanovTerms as GirsanovTerms
