@@ -48,8 +48,8 @@ _GLOSSARY = (
     ("interval", "over replicates, so wide that fewer than one seed in ten thousand raises a false "
                  "alarm"),
     ("slack", "bound over truth"),
-    ("would notice", "a claimed value that wrong would have failed, in either direction; a bound is "
-                     "tried on one side only"),
+    ("would notice", "a claimed value that wrong would have failed, in either direction; a bound "
+                     "is tried on one side only"),
     ("half widths", "the effect in half widths of its interval; it counts from one on"),
     ("off by", "the difference as a share of the larger side, where it is largest"),
     ("coarse", "why it cannot notice less"),
