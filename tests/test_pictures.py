@@ -19,6 +19,7 @@ from score_stability import pictures, plots
 from score_stability.diffusion import OrnsteinUhlenbeck
 from score_stability.pictures import (
     animated_png,
+    convexity,
     exchange,
     motion,
     overview,
@@ -212,7 +213,8 @@ COMPUTES = {"the_paper": (overview, "run_every_box"),
             "reverse_paths": (reverse, "run_both_scores"),
             "kappa_and_the_law": (step_ratio, "sweep_kappa"),
             "replace_one": (exchange, "one_replacement"),
-            "theorem_3": (exchange, "band")}
+            "theorem_3": (exchange, "band"),
+            "lemma_4": (convexity, "three_classes")}
 ANIMATED = ("reverse_paths", "kappa_and_the_law")
 
 
@@ -511,3 +513,17 @@ def test_the_band_of_theorem_3_is_the_exact_case(drawn):
     # By hand for two points: L = 1 + C/2, L̂ = C/2, eps_stab² = 1 − C/2.
     np.testing.assert_allclose(shown.test[0] ** 2 - 1, shown.training[0] ** 2, rtol=1e-10)
     np.testing.assert_allclose(shown.stability[0] ** 2 + shown.training[0] ** 2, 1, rtol=1e-10)
+
+
+def test_only_two_slopes_enter_what_is_forbidden_to_convex_classes(drawn):
+    shown = drawn["lemma_4"].returned
+    np.testing.assert_allclose(shown.all_slopes, 1, rtol=1e-9)
+    assert (shown.interval < 1).all() and (np.diff(shown.interval) > 0).all()
+    assert (shown.two_slopes > 1).all()
+    at = np.searchsorted(shown.sizes, (10, 100, 1000))
+    np.testing.assert_allclose(shown.two_slopes[at], (2.66442, 25.5721, 254.754), rtol=3e-6)
+    # One exchange on the left: the minimum of a parabola, the nearer of two slopes.
+    assert abs(np.diff(shown.best)[0]) < 0.011 and abs(np.diff(shown.chosen)[0]) > 0.19
+    assert (shown.paid > shown.least).all()
+    other = 1 - shown.chosen
+    assert ((other**2 / shown.best - 2 * other + 1) > shown.paid).all()

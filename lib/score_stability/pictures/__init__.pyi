@@ -19,3 +19,8 @@ from .exchange import replace_one as replace_one
 from .exchange import Band as Band
 from .exchange import band as band
 from .exchange import theorem_3 as theorem_3
+from .convexity import ThreeClasses as ThreeClasses
+from .convexity import three_classes as three_classes
+from .convexity import clipped as clipped
+from .convexity import nearer_of_two as nearer_of_two
+from .convexity import lemma_4 as lemma_4
