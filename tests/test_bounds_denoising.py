@@ -22,8 +22,9 @@ PLAIN = {
     "MOVE_CONVEX": lambda gap, N: gap / N,
     "MOVE_STABILITY": lambda eps_stab, seen_loss, N: (
         eps_stab * (2 * root(seen_loss) + eps_stab) / N),
-    "MOVE_APPROXIMATE": lambda gap, N, optimisation_error: 2 * gap / N + 4 * optimisation_error,
-    "MOVE_GENERAL": lambda h, gap, N: 4 * h + 4 * gap / N,
+    "MOVE_APPROXIMATE": lambda gap, N, optimisation_error: (
+        root(optimisation_error) + root(optimisation_error + gap / N)) ** 2,
+    "MOVE_GENERAL": lambda h, gap, N: (root(h) + root(h + gap / N)) ** 2,
     "MOVE_PAPER": lambda h, eps_stab, C, N: h + eps_stab / N * (root(C) + eps_stab),
     "HARNACK": lambda p, distance, sigma: p * distance**2 / (2 * (p - 1) * sigma**2),
     "HARNACK_SEMIGROUP": lambda p, distance, alpha, t: (
@@ -59,6 +60,18 @@ def test_plain_numbers(name):
         if "order" in values:
             values["order"] = float(rng.integers(1, 6))
         assert bound(**values) == pytest.approx(PLAIN[name](**values), rel=1e-12)
+
+
+def test_lemma_4_lies_between_its_limits():
+    """gap/N at no excess, 4 delta_opt at no gap; never above 4/3 of their sum, nor below it."""
+    error, gap, N = rng.uniform(0.01, 4, (3, 50))
+    found = bounds.MOVE_APPROXIMATE(optimisation_error=error, gap=gap, N=N)
+    np.testing.assert_allclose(found, bounds.MOVE_GENERAL(h=error, gap=gap, N=N), rtol=1e-12)
+    both = gap / N + 4 * error
+    assert (both <= found).all() and (found <= 4 / 3 * both + 1e-12).all()
+    assert bounds.MOVE_GENERAL(h=0, gap=2.0, N=10) == pytest.approx(
+        bounds.MOVE_CONVEX(gap=2.0, N=10))
+    assert bounds.MOVE_GENERAL(h=1.5, gap=0, N=10) == pytest.approx(6)
 
 
 def test_the_two_branches_solve_the_inequality_they_come_from():

@@ -9,17 +9,21 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import integrate, stats
 
 from score_stability.diffusion import OrnsteinUhlenbeck, TwoPoint
 from score_stability.scores import EmpiricalScore
 from score_stability.theory import (
     ExactCase,
     bounds,
+    fitted_mean,
+    fitted_slope,
     gaussian_affine,
     gaussian_mean,
     scaled_linear_sgd,
     standard_normal,
     two_point,
+    two_point_algorithm,
 )
 from score_stability.theory.exact_cases import _chi_square_rule
 from score_stability.yardsticks import estimates
@@ -382,3 +386,149 @@ def test_gaussian_mean_in_digits(number, log_variance, log_data):
         C, error = lam / (sigma2 * v), lam / (number * v**2)
         expected = 2 * error / number, C + error, C - error, error, C
     assert case[:5] == pytest.approx([float(e) for e in expected], rel=1e-12, abs=0)
+
+
+# A fitted slope
+
+CLASSES = {
+    "all": (lambda s: s, ()),
+    "interval": (lambda s: np.clip(s, 0.45, 0.51), (0.45, 0.51)),
+    "two": (lambda s: np.where(s > 0.5, 0.6, 0.4), (0.5,)),
+}
+
+
+def two_slopes_by_chi_square(number):
+    """(E F, gap, excess): given the other points' sum of squares all is an incomplete moment."""
+    def chi(a, k):
+        return stats.chi2.cdf(a, k)
+
+    def move(rest):
+        a = number - rest  # the larger slope is chosen if x² < a
+        p, inside = chi(a, 1), chi(a, 3)  # E 1, E x² there
+        v = 1 + rest / number
+        return 0.04 * (p * (v * (1 - p) + (1 - inside) / number)
+                       + (1 - p) * (v * p + inside / number))
+
+    density = stats.chi2(number - 1).pdf
+    found = integrate.quad(lambda r: density(r) * move(r), 0, number, epsabs=0, epsrel=1e-10,
+                           limit=500)[0]
+    # θ² (1 − q): (0.36 − 0.16) E (1 − q)_+, N q ~ chi²_N.
+    gap = 0.2 * (chi(number, number) - chi(number, number + 2))
+    low, high = 0.0, 40 * number
+    excess = integrate.quad(
+        lambda t: stats.chi2(number).pdf(t) * (1 + t / number)
+        * (CLASSES["two"][0](1 / (1 + t / number)) - 1 / (1 + t / number)) ** 2,
+        low, high, points=[number], limit=500, epsabs=1e-13)[0]
+    return found, gap, excess
+
+
+@pytest.mark.parametrize("number", [2, 5, 10, 100])
+def test_two_slopes_by_another_route(number):
+    case = fitted_slope(number, *CLASSES["two"])
+    assert (case.move, case.gap, case.excess) == pytest.approx(
+        two_slopes_by_chi_square(number), rel=1e-7)
+
+
+@pytest.mark.parametrize("name", CLASSES)
+@pytest.mark.parametrize("number", [2, 7, 300])
+def test_a_fitted_slope_obeys_the_exchange_and_more_nodes_change_nothing(name, number):
+    case = fitted_slope(number, *CLASSES[name])
+    assert case.excess_moved == pytest.approx(case.excess + case.gap / number, rel=1e-9)
+    assert fitted_slope(number, *CLASSES[name], nodes=110) == pytest.approx(case, rel=1e-9)
+    if name == "all":
+        assert case.excess == 0 and number * case.move == pytest.approx(case.gap, rel=1e-9)
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_a_fitted_slope_by_simulation(name):
+    choose, kinks = CLASSES[name]
+    case, generator = fitted_slope(6, choose, kinks), np.random.default_rng(1)
+    x = generator.standard_normal((200_000, 7))
+    q, q_i = (x[:, :6] ** 2).mean(1), (x[:, 1:] ** 2).mean(1)  # x_0 replaced by x_6
+    best = 1 / (1 + q)
+    fit, fit_i = choose(best), choose(1 / (1 + q_i))
+    rows = np.stack([(fit - fit_i) ** 2 * (1 + q), (fit - fit_i) ** 2 * (1 + x[:, 6] ** 2),
+                     (1 + x[:, 6] ** 2) * fit**2 - 2 * fit + 1, (1 + q) * fit**2 - 2 * fit + 1,
+                     (fit - best) ** 2 * (1 + q), (fit_i - best) ** 2 * (1 + q)])
+    error = 5 * rows.std(1) / math.sqrt(len(x)) + 1e-12
+    assert (np.abs(rows.mean(1) - np.array(case)) < error).all()
+
+
+@pytest.mark.parametrize(("number", "options", "named"), [
+    (1, {}, "number"), (5, {"kinks": (1.0,)}, "kinks"),
+    (5, {"kinks": (0.5, -1)}, "kinks"), (5, {"nodes": 1}, "nodes")])
+def test_a_fitted_slope_refuses(number, options, named):
+    with pytest.raises(ValueError, match=named):
+        fitted_slope(number, lambda s: s, **options)
+
+
+# A fitted mean, and any algorithm on two points
+
+
+@pytest.mark.parametrize("number", [2, 10, 300])
+def test_a_fitted_mean_in_closed_form(number):
+    for coins, times in (("the same", 0), ("independent", 2), ("opposite", 4)):
+        case = fitted_mean(number, 0.3, coins)
+        assert case.move == pytest.approx(2 / number**2 + times * 0.09, rel=1e-12)
+        assert (case.gap, case.excess, case.excess_moved) == pytest.approx(
+            (2 / number, 0.09, 0.09 + 2 / number**2), rel=1e-10)
+    plain, library = fitted_mean(number), gaussian_mean(number, 1.0)  # mu/v = 1/2
+    assert (plain.move, plain.gap) == pytest.approx((4 * library.move, 4 * library.gap), rel=1e-10)
+    assert fitted_mean(number, peek=1.0).move == pytest.approx(18 / number**2)
+
+
+def test_a_fitted_mean_refuses():
+    with pytest.raises(ValueError, match="number"):
+        fitted_mean(1)
+    with pytest.raises(ValueError, match="coins"):
+        fitted_mean(3, coins="other")
+
+
+@pytest.mark.parametrize(("number", "snr"), [(1, 0.5), (4, 1.0), (20, 16.0)])
+def test_the_empirical_denoiser_is_one_of_all_algorithms(number, snr):
+    found = two_point_algorithm(number, snr, lambda m_S, m, k: [[m_S]] * 2)
+    case = two_point(number, snr)
+    assert (found.move, found.stability, found.fresh_loss, found.seen_loss) == pytest.approx(
+        (case.move, case.stability, case.fresh_loss, case.seen_loss), rel=1e-9, abs=1e-12)
+    assert found.excess == 0 and found.excess_moved == pytest.approx(found.move, abs=1e-14)
+
+
+def test_any_algorithm_by_listing_signs():
+    """All data sets one by one; an algorithm without symmetry, with two random outcomes."""
+    def algorithm(m_S, m, k):
+        return [0.5 * m_S + 0.1 * k + 0 * m, m_S * m], [0.5 * m_S + 0.1 * k, 0 * m_S]
+
+    z, w = standard_normal(801)
+
+    def denoiser(h, k):
+        with np.errstate(divide="ignore"):
+            return np.tanh(h + 0.5 * (np.log(k) - np.log(3 - k)))
+
+    total = np.zeros(6)
+    for *S, new in itertools.product((1, -1), repeat=4):
+        for i in range(3):
+            S_i = [*S[:i], new, *S[i + 1:]]
+            k, k_i = S.count(1), S_i.count(1)
+
+            def squares(start, k=k, k_i=k_i):
+                h = start * 2.0 + math.sqrt(2.0) * z
+                m, m_i, truth = denoiser(h, k), denoiser(h, k_i), np.tanh(h)
+                pairs = ((0.5 * m + 0.1 * k, 0.5 * m_i + 0.1 * k_i), (m * truth, 0 * truth))
+                return np.mean([[w @ (a - b) ** 2, w @ (a - start) ** 2, w @ (a - m) ** 2,
+                                 w @ (b - m) ** 2] for a, b in pairs], axis=0)
+
+            on_S = np.mean([squares(x) for x in S], axis=0)
+            total += [on_S[0], squares(new)[0], (squares(1)[1] + squares(-1)[1]) / 2, on_S[1],
+                      on_S[2], on_S[3]]
+    assert two_point_algorithm(3, 2.0, algorithm) == pytest.approx(total / 48, rel=1e-10)
+
+
+def test_any_algorithm_refuses():
+    def fine(m_S, m, k):
+        return [m_S], [m_S]
+
+    for number, snr, named in ((0, 1.0, "number"), (2, -1.0, "snr"), (2, math.inf, "snr")):
+        with pytest.raises(ValueError, match=named):
+            two_point_algorithm(number, snr, fine)
+    with pytest.raises(ValueError, match="two lists"):
+        two_point_algorithm(2, 1.0, lambda m_S, m, k: ([m_S], [m_S, m_S]))

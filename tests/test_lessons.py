@@ -116,7 +116,7 @@ def test_steps_formulas_and_other_notebooks():
 def test_a_chapter_without_a_lesson_keeps_its_slides(monkeypatch):
     monkeypatch.setattr(deck, "build", lambda config, number: f"deck {number}")
     monkeypatch.setattr(slides, "export", lambda config, number: f"slides {number}")
-    assert slides.make(CONFIG, "4") == "deck 4" and slides.make(CONFIG, "05") == "slides 05"
+    assert slides.make(CONFIG, "4") == "deck 4" and slides.make(CONFIG, "00") == "slides 00"
 
 
 # ----------------------------------------------------------------------------- TEACHING.md

@@ -20,6 +20,7 @@ from score_stability import pictures, plots
 from score_stability.diffusion import OrnsteinUhlenbeck
 from score_stability.pictures import (
     animated_png,
+    convexity,
     exchange,
     motion,
     overview,
@@ -216,7 +217,8 @@ COMPUTES = {"the_paper": (overview, "run_every_box"),
             "kappa_and_the_law": (step_ratio, "sweep_kappa"),
             "replace_one": (exchange, "one_replacement"),
             "theorem_3": (exchange, "band"),
-            "when_they_part": (parting, "run_until_they_part")}
+            "when_they_part": (parting, "run_until_they_part"),
+            "lemma_4": (convexity, "three_classes")}
 ANIMATED = ("reverse_paths", "kappa_and_the_law")
 
 
@@ -600,3 +602,20 @@ def test_the_drawn_points_are_those_of_notebook_01(drawn):
     black = parting._thick(shown)
     assert shown.true[-1, black] < 0 < shown.empirical[-1, black]
     assert np.abs(np.concatenate((shown.true, shown.empirical))).max() < 4
+
+
+# ---------------------------------------------------------------------- three classes of slopes
+
+
+def test_only_two_slopes_enter_what_is_forbidden_to_convex_classes(drawn):
+    shown = drawn["lemma_4"].returned
+    np.testing.assert_allclose(shown.all_slopes, 1, rtol=1e-9)
+    assert (shown.interval < 1).all() and (np.diff(shown.interval) > 0).all()
+    assert (shown.two_slopes > 1).all()
+    at = np.searchsorted(shown.sizes, (10, 100, 1000))
+    np.testing.assert_allclose(shown.two_slopes[at], (2.66442, 25.5721, 254.754), rtol=3e-6)
+    # One exchange on the left: the minimum of a parabola, the nearer of two slopes.
+    assert abs(np.diff(shown.best)[0]) < 0.011 and abs(np.diff(shown.chosen)[0]) > 0.19
+    assert (shown.paid > shown.least).all()
+    other = 1 - shown.chosen
+    assert ((other**2 / shown.best - 2 * other + 1) > shown.paid).all()

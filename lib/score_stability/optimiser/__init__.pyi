@@ -36,3 +36,5 @@ from .contraction import Coupled as Coupled
 from .contraction import reflection_maximal as reflection_maximal
 from .contraction import Bracket as Bracket
 from .contraction import ComparisonChain as ComparisonChain
+from .adjacent_sgd import AffineRuns as AffineRuns
+from .adjacent_sgd import affine_runs as affine_runs

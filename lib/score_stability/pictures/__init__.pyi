@@ -24,3 +24,8 @@ from .verdict import read_a_verdict as read_a_verdict
 from .parting import Parting as Parting
 from .parting import run_until_they_part as run_until_they_part
 from .parting import when_they_part as when_they_part
+from .convexity import ThreeClasses as ThreeClasses
+from .convexity import three_classes as three_classes
+from .convexity import clipped as clipped
+from .convexity import nearer_of_two as nearer_of_two
+from .convexity import lemma_4 as lemma_4

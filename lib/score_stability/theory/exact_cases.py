@@ -5,8 +5,9 @@ No Monte Carlo: expectations over the data set are finite sums, closed forms or 
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -14,8 +15,8 @@ import numpy as np
 from scipy import stats
 from scipy.special import expit
 
-from ..arrays import as_numpy
-from .quadrature import gauss_hermite, standard_normal
+from ..arrays import as_numpy, count
+from .quadrature import gauss_hermite, gauss_legendre, standard_normal
 
 
 class ExactCase(NamedTuple):
@@ -252,3 +253,150 @@ def scaled_linear_sgd(data: Any, index: int, fresh: Any, *, mean_scale: float,
                   for w, z, m in ((uu, u, own), (vv, v, other)))
         u, v = (rho * z - 2 * eta * (m[0] * z + 1) for z, m in ((u, own), (v, other)))
     return AdjacentMoments(u - v, uu + vv - 2 * uv)
+
+
+class Moves(NamedTuple):
+    """What Lemma 4 speaks of: the ``move`` E F, eps_stab² in ``stability``, L in ``fresh_loss``, L̂
+    in ``seen_loss``; squared distances under p̂_S from the best fit on S, of ŝ in ``excess``, and of
+    ŝ^i in ``excess_moved``. Units are those of the function that made it.
+
+    Many cases at once: ``Moves(*np.array(cases).T)``.
+    """
+
+    move: Any
+    stability: Any
+    fresh_loss: Any
+    seen_loss: Any
+    excess: Any
+    excess_moved: Any
+
+    @property
+    def gap(self) -> Any:
+        """L − L̂."""
+        return self.fresh_loss - self.seen_loss
+
+
+COINS = {"the same": ((1, 1), (-1, -1)), "opposite": ((1, -1), (-1, 1)),
+         "independent": ((1, 1), (1, -1), (-1, 1), (-1, -1))}
+
+
+def fitted_mean(number: int, error: float = 0.0, coins: str = "the same",
+                peek: float = 0.0) -> Moves:
+    """The mean x̄ of N points of N(0, 1), plus or minus ``error`` by a coin; squares on the line.
+
+    The score is −(x − mu m)/v as in ``gaussian_mean``, in units of mu/v. ``coins`` says how the two
+    runs throw them: the same, opposite or independent. ``peek`` adds peek (x_i − x̃)/N, and in the
+    run on S^i peek (x̃ − x_i)/N: random numbers that look at the points, which no coupling may do,
+    and which make both losses wrong. By quadrature over x_i, x̃ and the mean of the others, exact
+    up to rounding. Raises ``ValueError`` for number < 2 or other coins.
+    """
+    number = count("number", number, 2)
+    if coins not in COINS:
+        raise ValueError(f"coins must be one of {sorted(COINS)}; got {coins!r}")
+    z, w = gauss_hermite(6)
+    x, fresh, rest = np.meshgrid(z, z, z / math.sqrt(number - 1), indexing="ij")
+    weight = np.einsum("i,j,k->ijk", w, w, w)
+    best, best_i = ((point + (number - 1) * rest) / number for point in (x, fresh))
+    rows = []
+    for ours, theirs in COINS[coins]:
+        fit = best + ours * error + peek * (x - fresh) / number
+        fit_i = best_i + theirs * error + peek * (fresh - x) / number
+        rows.append([float(np.sum(weight * distance**2)) for distance in (
+            fit - fit_i, fit - fit_i, fresh - fit, x - fit, fit - best, fit_i - best)])
+    return Moves(*np.mean(rows, axis=0).tolist())
+
+
+Algorithm = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[Sequence[np.ndarray], ...]]
+
+
+def two_point_algorithm(number: int, snr: float, algorithm: Algorithm,
+                        nodes: int = 801) -> Moves:
+    """Any denoiser that sees N points of {−1, +1} through their number of pluses k; denoiser units.
+
+    ``algorithm(empirical, truth, k)`` gets the denoisers ``(N + 1, 2, nodes)`` of all k from
+    X_0 = ±1, and k as a column; it returns two lists of arrays like ``empirical``, which are
+    equally likely: the outputs of the run on S, and, with the same random numbers or others, of the
+    run on S^i. All sets, exchanges and starting points are listed: nothing uses the exchange.
+    ``excess`` is h, the distance from the empirical denoiser.
+    Raises ``ValueError`` for number < 1, an snr that is not positive and finite, or two lists of
+    different lengths.
+    """
+    number = count("number", number)
+    if not (math.isfinite(snr) and snr > 0):
+        raise ValueError(f"snr must be positive and finite; got {snr}")
+    z, w = standard_normal(nodes)
+    k, start = np.arange(number + 1), np.array([1.0, -1.0])
+    h = start[:, None] * snr + math.sqrt(snr) * z
+    with np.errstate(divide="ignore"):
+        odds = 0.5 * (np.log(k) - np.log(number - k))
+    empirical = np.tanh(h + odds[:, None, None])
+    runs = algorithm(empirical, np.tanh(h), k[:, None, None])
+    if len(runs) != 2 or len(runs[0]) != len(runs[1]):
+        raise ValueError(f"algorithm must return two lists of one length; got {len(runs)}")
+    law = _fair_coins(number)
+    at = np.stack([k / number, 1 - k / number], 1)  # the law of a point of S: +1, −1
+    found = np.zeros(6)
+    for ours, theirs in zip(*runs, strict=True):
+        loss = (ours - start[:, None]) ** 2 @ w
+        found[2:5] += (law @ loss.mean(1), law @ (loss * at).sum(1),
+                       law @ ((ours - empirical) ** 2 @ w * at).sum(1))
+        for i, new in itertools.product((0, 1), repeat=2):  # x_i and x̃: +1, −1
+            after = theirs[np.clip(k + i - new, 0, number)]
+            chance = law * at[:, i] / 2
+            move = (ours - after) ** 2 @ w
+            found[[0, 1, 5]] += (chance @ (move * at).sum(1), chance @ move[:, new],
+                                 chance @ ((after - empirical) ** 2 @ w * at).sum(1))
+    return Moves(*(found / len(runs[0])).tolist())
+
+
+def fitted_slope(number: int, choose: Callable[[np.ndarray], np.ndarray],
+                 kinks: Sequence[float] = (), nodes: int = 60) -> Moves:
+    """A score s = −θ x fitted to N points of N(0, 1), mu = sigma = 1, with θ = choose(best slope).
+
+    Score units; the best of all slopes is the best fit on S. With q = Σ x_j²/N the training loss is
+    (1 + q) θ² − 2 θ + 1, its best slope 1/(1 + q). Given the sum of squares of the other N − 1
+    points x_i and x̃ are independent: Gauss rules over that sum and over one point, in panels that
+    end where the best slope passes one of the ``kinks``, the places where ``choose`` is not smooth.
+    Relative error 1e-9 for N <= 1000.
+    Raises ``ValueError`` for number < 2, kinks that are not in (0, 1), or nodes < 2.
+    """
+    number, nodes = count("number", number, 2), count("nodes", nodes, 2)
+    if any(not 0 < kink < 1 for kink in kinks):
+        raise ValueError(f"kinks must be slopes in (0, 1); got {kinks}")
+    tops = np.sort([number * (1 / kink - 1) for kink in kinks])  # Σ x² there
+    low, high = stats.chi.ppf(1e-15, number - 1), stats.chi.isf(1e-15, number - 1)
+    ends = [low, *(root for root in np.sqrt(tops) if low < root < high), high]
+    u, w = gauss_legendre(0.0, 1.0, nodes)
+    # Below a kink the inner panels end at √(top − y²): smooth in the root of the distance.
+    y = np.concatenate([b - (b - a) * u**2 for a, b in itertools.pairwise(ends)])
+    weight = np.concatenate([(b - a) * 2 * u * w for a, b in itertools.pairwise(ends)])
+    weight *= stats.chi.pdf(y, number - 1)
+    weight /= weight.sum()
+    walls = [np.zeros_like(y), *(np.sqrt(np.clip(top - y**2, 0, 81)) for top in tops),
+             np.full_like(y, 9.0)]
+    steps = [(a[:, None], b[:, None]) for a, b in itertools.pairwise(walls)]
+    x = np.hstack([a + (b - a) * u for a, b in steps])
+    inner = np.hstack([(b - a) * w for a, b in steps]) * 2 * stats.norm.pdf(x)
+    inner /= inner.sum(1, keepdims=True)
+
+    def given(values: np.ndarray) -> np.ndarray:
+        """Mean over the point, given the others: a column."""
+        return (inner * values).sum(1, keepdims=True)
+
+    v = 1 + (y[:, None] ** 2 + x**2) / number
+    best = 1 / v
+    fit = choose(best)
+    away = fit - given(fit)  # the fit after the replacement has the same law, independently
+    spread = given(away**2)
+
+    def mean(values: np.ndarray) -> float:
+        return float(weight @ given(values)[:, 0])
+
+    return Moves(
+        move=mean(v * (away**2 + spread)),
+        stability=mean((1 + x**2) * (away**2 + spread)),
+        fresh_loss=mean(2 * fit**2 - 2 * fit + 1),
+        seen_loss=mean(v * fit**2 - 2 * fit + 1),
+        excess=mean(v * (fit - best) ** 2),
+        excess_moved=mean(v * ((given(fit) - best) ** 2 + spread)),
+    )

@@ -61,9 +61,9 @@ STATEMENTS: tuple[Statement, ...] = (
     Statement(
         "Lemma 4",
         "Convexity of denoising score matching",
-        "Exact minimisation over a convex class moves little on its own training set.",
+        "One replaced point moves a score little on its training set, unless it left much to fit.",
         "∫E|ŝ − ŝⁱ|² ≲ E l̂_sm + (eps_stab/N)(√C_sm + eps_stab)",
-        "E F ≤ gap/N (convex), = gap/N (affine)",
+        "E F ≤ (√h + √(h + gap/N))², every algorithm; ≤ gap/N (convex, exact), = gap/N (linear)",
         (5,),
     ),
     Statement(
