@@ -19,6 +19,7 @@ from score_stability import pictures, plots
 from score_stability.diffusion import OrnsteinUhlenbeck
 from score_stability.pictures import (
     animated_png,
+    copies,
     exchange,
     motion,
     overview,
@@ -212,7 +213,8 @@ COMPUTES = {"the_paper": (overview, "run_every_box"),
             "reverse_paths": (reverse, "run_both_scores"),
             "kappa_and_the_law": (step_ratio, "sweep_kappa"),
             "replace_one": (exchange, "one_replacement"),
-            "theorem_3": (exchange, "band")}
+            "theorem_3": (exchange, "band"),
+            "perfection_memorises": (copies, "sample_and_compare")}
 ANIMATED = ("reverse_paths", "kappa_and_the_law")
 
 
@@ -511,3 +513,21 @@ def test_the_band_of_theorem_3_is_the_exact_case(drawn):
     # By hand for two points: L = 1 + C/2, L̂ = C/2, eps_stab² = 1 − C/2.
     np.testing.assert_allclose(shown.test[0] ** 2 - 1, shown.training[0] ** 2, rtol=1e-10)
     np.testing.assert_allclose(shown.stability[0] ** 2 + shown.training[0] ** 2, 1, rtol=1e-10)
+
+
+@pytest.fixture(scope="module", params=["drawn", *SEEDS])
+def copied(request, drawn):
+    if request.param == "drawn":
+        return drawn["perfection_memorises"].returned
+    return pictures.sample_and_compare(np.random.default_rng(request.param), "digits", 1200)
+
+
+def test_the_optimum_copies_and_new_images_have_no_twin(copied):
+    assert len(copied.sampled) == 24 and copied.sampled.max() < 0.15
+    assert len(set(copied.origin.tolist())) > 20  # not one image again and again
+    for ratio in (copied.held_out, copied.gaussian, copied.white):
+        assert len(ratio) == 200 and ratio.min() > 1 / 3
+    # The pictures: a sample is its twin up to the noise, a held-out image is not.
+    apart = np.sqrt(((copied.images - copied.twins) ** 2).mean((2, 3)))
+    assert apart[0].max() < 0.05 < apart[1].min()
+    assert copied.images.shape == copied.twins.shape and copied.images.shape[:2] == (2, 6)

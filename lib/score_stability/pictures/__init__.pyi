@@ -19,3 +19,6 @@ from .exchange import replace_one as replace_one
 from .exchange import Band as Band
 from .exchange import band as band
 from .exchange import theorem_3 as theorem_3
+from .copies import Copies as Copies
+from .copies import sample_and_compare as sample_and_compare
+from .copies import perfection_memorises as perfection_memorises
