@@ -56,9 +56,9 @@ def sample_and_compare(generator: np.random.Generator, images: Any = "mnist", nu
     output = sample(EmpiricalScore(data, process), process,
                     kappa_grid(KAPPA, STOP, HORIZON).times, start, generator,
                     scheme=exponential_integrator)
-    centred = data - data.mean(0)
-    covariance = centred.T @ centred / number + RIDGE * torch.eye(len(data[0]), dtype=data.dtype)
-    model = data.mean(0) + normal @ torch.linalg.cholesky(covariance).T
+    # Normal weights of the training images have their covariance: no decomposition is needed.
+    weights = torch.from_numpy(generator.standard_normal((controls, number))) / math.sqrt(number)
+    model = data.mean(0) + weights @ (data - data.mean(0)) + math.sqrt(RIDGE) * normal
     mu = float(process.mean_scale(STOP))
     noised = [output / mu, *(process.sample(x, STOP, noise) / mu for x in (fresh, model, white))]
     found = [nearest_neighbour_ratio(y, data, float(process.variance(STOP)) / mu**2)
