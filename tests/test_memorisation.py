@@ -13,6 +13,7 @@ from score_stability.scores import EmpiricalScore
 from score_stability.yardsticks import (
     collision_probability,
     membership_advantage,
+    memorisation_excess,
     memorised_fraction,
     nearest_neighbour_ratio,
 )
@@ -240,6 +241,97 @@ def test_fraction_is_a_count(values, threshold):
         assert memorised_fraction(ratio, threshold) == pytest.approx(count / len(values))
 
 
+# The noise taken off
+
+
+@settings(max_examples=60, deadline=None)
+@given(**sizes, seed=seeds, noise=st.floats(1e-3, 3.0))
+def test_the_corrected_ratio_by_loops(m, n, d, seed, noise):
+    samples, data = points(m, n, d, seed)
+    found = nearest_neighbour_ratio(samples, data, noise)
+    plain = nearest_neighbour_ratio(samples, data)
+    assert (found.distance == plain.distance).all() and (found.nearest == plain.nearest).all()
+    for ratio, y in zip(found.ratio.tolist(), samples, strict=True):
+        d1, d2 = sorted(float(((y - x) ** 2).sum()) for x in data)[:2]
+        if abs(d2 - noise * d) > 1e-9:
+            square = max(d1 - noise * d, 0) / (d2 - noise * d) if d2 > noise * d else 1.0
+            assert ratio == pytest.approx(np.sqrt(square), abs=1e-7)
+        # Taking noise off never makes a copy of what the noise explains twice.
+        assert ratio <= 1 and (ratio == 1 or d2 > noise * d)
+
+
+def test_no_noise_gives_the_plain_ratio():
+    samples, data = points(30, 9, 4, seed=7)
+    plain = nearest_neighbour_ratio(samples, data).ratio
+    assert (nearest_neighbour_ratio(samples, data, 0.0).ratio == plain).all()
+    for noise in (1e-6, 1e-9, 1e-12):
+        found = nearest_neighbour_ratio(samples, data, noise).ratio
+        np.testing.assert_allclose(found, plain, atol=10 * noise)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """1000 training digits, 300 held out, both at the scale of the notebooks: trace d."""
+    from score_stability import datasets
+
+    train, held_out = datasets.split(datasets.digits(), [1000, 300], np.random.default_rng(3))
+    scale = datasets.Standardisation.of(train)
+    return scale(train), scale(held_out)
+
+
+@pytest.mark.parametrize("noise", [0.002, 0.02, 0.04])
+def test_copies_are_seen_through_noise_and_nothing_else(digits, noise):
+    data, held_out = digits
+    generator = np.random.default_rng(4)
+    xi = generator.standard_normal((300, 64))
+    root = np.linalg.cholesky(np.cov(data.T) + 1e-3 * np.eye(64))
+    cases = {"copies": data[:300], "held out": held_out,
+             "white": generator.normal(size=(300, 64)),
+             "Gaussian": data.mean(0) + generator.normal(size=(300, 64)) @ root.T}
+    flagged = {name: memorised_fraction(nearest_neighbour_ratio(
+        x + np.sqrt(noise) * xi, data, noise).ratio) for name, x in cases.items()}
+    assert flagged.pop("copies") >= 0.98
+    assert max(flagged.values()) == 0
+    # The negative control: the plain ratio loses the copies as the noise grows.
+    plain = memorised_fraction(nearest_neighbour_ratio(
+        data[:300] + np.sqrt(noise) * xi, data).ratio)
+    assert plain > 0.99 if noise == 0.002 else plain < 0.85
+
+
+def test_denoising_flags_whatever_it_is_given(digits):
+    """Why the library does not denoise before it counts."""
+    data, held_out = digits
+    process, stop = OrnsteinUhlenbeck(1.0), 0.01
+    xi = torch.from_numpy(np.random.default_rng(5).standard_normal((300, 64)))
+    score = EmpiricalScore(data, process)
+    for clean in (torch.from_numpy(held_out), torch.zeros_like(xi)):
+        y = process.sample(clean + (xi if not clean.any() else 0), stop, xi)
+        ratio = nearest_neighbour_ratio(score.denoiser(y, stop), data).ratio
+        assert memorised_fraction(ratio) > 0.9
+
+
+def test_flag_probability_of_a_copy():
+    """The formula of the docstring, at one neighbour, where it should bite."""
+    from scipy.stats import norm
+
+    d, delta, m = 400, 6.0, 4000
+    data = np.zeros((2, d))
+    data[1, 0] = delta
+    noise = np.random.default_rng(6).standard_normal((m, d))
+    for v in (0.1, 0.2, 0.4):
+        found = memorised_fraction(nearest_neighbour_ratio(np.sqrt(v) * noise, data, v).ratio)
+        want = norm.cdf(delta**2 / np.sqrt(128 * v**2 * d + 4 * v * delta**2))
+        assert found == pytest.approx(want, abs=0.03) and 0.6 < want < 0.999
+
+
+@pytest.mark.parametrize("noise", [-1e-9, float("nan"), float("inf"), [0.1, 0.2]])
+def test_noise_variance_is_a_number_that_is_not_negative(noise):
+    for call in (lambda: nearest_neighbour_ratio(ok, ok, noise),
+                 lambda: memorisation_excess(ok, ok, ok, noise_variance=noise)):
+        with pytest.raises(ValueError, match=r"^noise_variance "):
+            call()
+
+
 # Collision probability
 
 
@@ -298,7 +390,7 @@ ok = np.arange(6.0).reshape(3, 2)
 )
 def test_ratio_names_the_wrong_argument(samples, data, chunk, error, argument):
     with pytest.raises(error, match=f"^{argument} "):
-        nearest_neighbour_ratio(samples, data, chunk)
+        nearest_neighbour_ratio(samples, data, chunk=chunk)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from score_stability.diffusion import OrnsteinUhlenbeck
 from score_stability.pictures import (
     animated_png,
     convexity,
+    copies,
     exchange,
     motion,
     overview,
@@ -218,7 +219,8 @@ COMPUTES = {"the_paper": (overview, "run_every_box"),
             "replace_one": (exchange, "one_replacement"),
             "theorem_3": (exchange, "band"),
             "when_they_part": (parting, "run_until_they_part"),
-            "lemma_4": (convexity, "three_classes")}
+            "lemma_4": (convexity, "three_classes"),
+            "perfection_memorises": (copies, "sample_and_compare")}
 ANIMATED = ("reverse_paths", "kappa_and_the_law")
 
 
@@ -619,3 +621,24 @@ def test_only_two_slopes_enter_what_is_forbidden_to_convex_classes(drawn):
     assert (shown.paid > shown.least).all()
     other = 1 - shown.chosen
     assert ((other**2 / shown.best - 2 * other + 1) > shown.paid).all()
+
+
+# ------------------------------------------------------------------- samples beside their copies
+
+
+@pytest.fixture(scope="module", params=["drawn", *SEEDS])
+def copied(request, drawn):
+    if request.param == "drawn":
+        return drawn["perfection_memorises"].returned
+    return pictures.sample_and_compare(np.random.default_rng(request.param), "digits", 1200)
+
+
+def test_the_optimum_copies_and_new_images_have_no_twin(copied):
+    assert len(copied.sampled) == 24 and copied.sampled.max() < 0.15
+    assert len(set(copied.origin.tolist())) > 20  # not one image again and again
+    for ratio in (copied.held_out, copied.gaussian, copied.white):
+        assert len(ratio) == 200 and ratio.min() > 1 / 3
+    # The pictures: a sample is its twin up to the noise, a held-out image is not.
+    apart = np.sqrt(((copied.images - copied.twins) ** 2).mean((2, 3)))
+    assert apart[0].max() < 0.05 < apart[1].min()
+    assert copied.images.shape == copied.twins.shape and copied.images.shape[:2] == (2, 6)

@@ -75,6 +75,17 @@ def test_excess_forgets_order_rotation_and_units(seed, scale, threshold):
     assert memorisation_excess(fresh, data, samples, threshold).excess == -before.excess
 
 
+def test_known_noise_is_taken_off_samples_and_null_alike():
+    """Copies of 60 points in many dimensions, noised: the plain excess has lost them."""
+    generator = np.random.default_rng(8)
+    data, fresh = generator.normal(size=(60, 400)), generator.normal(size=(80, 400))
+    noise = 0.4
+    noisy = [x + np.sqrt(noise) * generator.normal(size=x.shape) for x in (data, fresh)]
+    assert memorisation_excess(noisy[0], data, noisy[1]).excess == 0
+    found = memorisation_excess(noisy[0], data, noisy[1], noise_variance=noise)
+    assert found.memorised > 0.98 and found.null == 0
+
+
 ok = np.random.default_rng(2).standard_normal((4, 2))
 
 

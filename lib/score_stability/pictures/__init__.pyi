@@ -29,3 +29,6 @@ from .convexity import three_classes as three_classes
 from .convexity import clipped as clipped
 from .convexity import nearer_of_two as nearer_of_two
 from .convexity import lemma_4 as lemma_4
+from .copies import Copies as Copies
+from .copies import sample_and_compare as sample_and_compare
+from .copies import perfection_memorises as perfection_memorises

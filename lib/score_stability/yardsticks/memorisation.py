@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..arrays import as_tensor, count, is_tensor
+from ..arrays import as_tensor, count, is_tensor, number
 from ..diffusion.process import check_time
 
 if TYPE_CHECKING:
@@ -13,36 +13,50 @@ if TYPE_CHECKING:
 
 
 class NearestNeighbour(NamedTuple):
-    """Per sample, all ``(M,)``: ``ratio`` d1/d2, index ``nearest`` into the data, ``distance`` d1.
-
-    Distances are in the units of the data.
-    """
+    """Per sample, all ``(M,)``: ``ratio`` d1/d2, noise taken off if one said how much, index
+    ``nearest`` into the data, ``distance`` d1 as measured, in the units of the data."""
 
     ratio: "torch.Tensor"
     nearest: "torch.Tensor"
     distance: "torch.Tensor"
 
 
-def nearest_neighbour_ratio(samples, data, chunk: int | None = None) -> NearestNeighbour:
-    """Distance to the nearest training point over the distance to the second nearest.
+def nearest_neighbour_ratio(samples, data, noise_variance: float = 0.0,
+                            chunk: int | None = None) -> NearestNeighbour:
+    """Distance to the nearest training point over that to the second nearest, noise taken off.
 
-    ``ratio = d1 / d2`` in [0, 1], where ``d1 <= d2`` are the two smallest ``|y - x_j|``.
+    ``ratio = sqrt((d1² - v d)_+ / (d2² - v d)_+)`` in [0, 1], where ``d1 <= d2`` are the two
+    smallest ``|y - x_j|`` and ``v = noise_variance`` is the variance of each coordinate that the
+    samples are known to carry: ``sigma_eps²/mu_eps²`` for the output of a sampler that stopped at
+    eps, divided by mu_eps. With ``v = 0`` it is the plain ratio ``d1/d2``.
+
+    A copy ``x_j + N(0, v I)`` has ``d1² = v d`` up to ``v sqrt(2 d)``, whatever ``v``, and
+    its plain ratio grows with the noise. A ratio below ``c`` means ``(1 - c²)(d1² - v d) <
+    c² (d2² - d1²)``. So in many dimensions a copy is below 1/3 with probability about
+    ``Phi(Delta² / sqrt(128 v² d + 4 v Delta²))``, ``Delta`` its distance to the nearest other
+    training point. If ``v d >= d2²``, the noise would explain two neighbours: nothing is
+    recognised, and the ratio is 1. Always show **held-out points with the same noise** beside it:
+    in few dimensions they lie within the noise of a training point by chance.
+
     ``samples`` is ``(M, d)``, ``data`` ``(N, d)`` with ``N >= 2``, tensors on one device;
-    the result is torch on that device, distances in float64. ``chunk`` samples are treated at a
-    time (by default so many that 2^22 distances are held).
+    the result is torch on that device, distances in float64 and as measured, without correction.
+    ``chunk`` samples are treated at a time (by default so many that 2^22 distances are held).
 
-    If ``d2 = 0`` the ratio is 0/0 and we return 0: the sample is an exact copy. Remove duplicates
-    from ``data`` first all the same: a sample *near* two equal training points has ratio 1.
+    If ``d2 = v = 0`` the ratio is 0/0 and we return 0: the sample is an exact copy. Remove
+    duplicates from ``data`` first all the same: a sample *near* two equal points has ratio 1.
     In a tie ``nearest`` is any one of the nearest.
 
     Raises ``ValueError`` or ``TypeError`` naming the argument: wrong shape, empty, NaN or infinite,
-    ``N = 1``, different numbers of columns, different devices, distances that overflow.
-    Source: Yoon, Choi, Kwon, Ryu 2023.
+    ``N = 1``, different numbers of columns, different devices, distances that overflow, a variance
+    that is negative or no number.
+    Source: ratio and threshold of Yoon, Choi, Kwon, Ryu 2023; the correction is ours.
 
     >>> from score_stability.yardsticks import nearest_neighbour_ratio
     >>> found = nearest_neighbour_ratio([[1.0], [5.0]], data=[[0.0], [10.0]])
     >>> [round(ratio, 4) for ratio in found.ratio.tolist()]  # 1/9, and half-way
     [0.1111, 1.0]
+    >>> nearest_neighbour_ratio([[1.0]], [[0.0], [10.0]], noise_variance=1.0).ratio.tolist()
+    [0.0]
     """
     import torch
 
@@ -56,6 +70,9 @@ def nearest_neighbour_ratio(samples, data, chunk: int | None = None) -> NearestN
         )
     if len(data) < 2:
         raise ValueError("data must hold at least two points: the ratio needs a second neighbour")
+    noise = number("noise_variance", noise_variance)
+    if noise < 0:
+        raise ValueError(f"noise_variance must not be negative, not {noise!r}")
     if chunk is None:
         chunk = max(1, 2**22 // len(data))
     chunk = count("chunk", chunk)
@@ -70,7 +87,12 @@ def nearest_neighbour_ratio(samples, data, chunk: int | None = None) -> NearestN
     d1, d2 = torch.cat(values).unbind(1)
     if not torch.isfinite(d2).all():
         raise ValueError("samples and data are so far apart that squared distances overflow")
-    ratio = torch.where(d2 > 0, d1 / d2, torch.zeros_like(d1))
+    if noise:
+        total = noise * x.shape[1]
+        ratio = torch.where(d2**2 > total, (d1**2 - total).clamp_min(0) / (d2**2 - total), 1.0)
+        ratio = ratio.sqrt()
+    else:
+        ratio = torch.where(d2 > 0, d1 / d2, torch.zeros_like(d1))
     return NearestNeighbour(ratio, torch.cat(indices), d1)
 
 
@@ -79,11 +101,12 @@ def memorised_fraction(ratio, threshold: float = 1 / 3) -> float:
 
     ``mean(ratio < threshold)``, strictly; ``ratio`` is ``(M,)`` from ``nearest_neighbour_ratio``.
 
-    **Pass denoised samples**, ``m(y)`` at the last network time: on raw samples the criterion
-    measures residual noise. A sample ``x_j + N(0, v I)`` is below 1/3 if and only if
-    ``v d < Delta²/8``, with ``Delta`` the distance of ``x_j`` to its nearest neighbour in the data
-    (leading order in ``d``; for another threshold ``c``, 1/8 becomes ``c²/(1 - c²)``). Noise of a
-    larger variance hides a copy although nothing was unlearnt.
+    Say there which noise the samples carry. The *plain* ratio of a copy ``x_j + N(0, v I)`` is
+    below 1/3 if and only if ``v d < Delta²/8``, with ``Delta`` the distance of ``x_j`` to its
+    nearest neighbour in the data (leading order in ``d``; for another threshold ``c``, 1/8 becomes
+    ``c²/(1 - c²)``): more noise hides a copy although nothing was unlearnt. **Do not denoise
+    instead** with the empirical score: at little noise its posterior mean is a training point for
+    whatever it is given, and held-out images count as copies as well.
 
     Raises ``ValueError`` if ``ratio`` is not ``(M,)``, is empty, or leaves [0, 1], and if
     ``threshold`` is not in (0, 1]. Source: Yoon, Choi, Kwon, Ryu 2023.

@@ -25,20 +25,23 @@ class MemorisationExcess(NamedTuple):
     null: float
 
 
-def memorisation_excess(samples: Any, data: Any, fresh: Any,
-                        threshold: float = 1 / 3) -> MemorisationExcess:
+def memorisation_excess(samples: Any, data: Any, fresh: Any, threshold: float = 1 / 3,
+                        noise_variance: float = 0.0) -> MemorisationExcess:
     """Copies among ``samples`` beyond those that fresh points of the population show by chance.
 
     ``mean 1{d1/d2 < threshold}`` over ``samples (M, d)`` minus the same over ``fresh (M', d)``,
     both against the training points ``data (N, d)``, N >= 2: between −1 and 1, without unit. 0 is
     the level of a sampler that draws from the population; above: memorisation; below: blur that
-    hides the points, which is not privacy. In high dimension the null is nearly 0. ``fresh`` must
-    not hold training points; the null of ``null·M'`` successes in ``M'`` trials has an interval by
-    ``estimates.wilson_interval``.
+    hides the points, which is not privacy. In high dimension the null is nearly 0. With
+    ``noise_variance`` v the ratio is corrected for noise N(0, v I) that samples *and* fresh points
+    carry, see ``nearest_neighbour_ratio``; without it copies with enough noise are not seen.
+    ``fresh`` must not hold training points; the null of ``null·M'`` successes in ``M'`` trials has
+    an interval by ``estimates.wilson_interval``.
 
     Raises ``ValueError`` or ``TypeError`` naming the argument: NaN or infinite, empty, not two-
     dimensional, another number of columns than ``data``, N = 1 (no second neighbour), a threshold
-    outside (0, 1]. Source: ratio and 1/3 of Yoon, Choi, Kwon, Ryu 2023; the null is ours.
+    outside (0, 1], a negative variance. Source: ratio and 1/3 of Yoon, Choi, Kwon, Ryu 2023; the
+    null is ours.
 
     >>> from score_stability.yardsticks import memorisation_excess
     >>> data, fresh = [[0.0], [1.0]], [[0.1], [0.5]]
@@ -48,7 +51,7 @@ def memorisation_excess(samples: Any, data: Any, fresh: Any,
     fractions = []
     for name, points in (("samples", samples), ("fresh", fresh)):
         try:
-            ratio = nearest_neighbour_ratio(points, data).ratio
+            ratio = nearest_neighbour_ratio(points, data, noise_variance).ratio
         except (TypeError, ValueError) as error:
             # The call below knows its first argument as "samples".
             raise type(error)(str(error).replace("samples", name)) from error
