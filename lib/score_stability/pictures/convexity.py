@@ -78,7 +78,7 @@ def lemma_4() -> ThreeClasses:
     plots.label_ticks(axis.xaxis, (5, 10, 100, 1000))
     plots.label_ticks(axis.yaxis, (0.3, 1, 10, 100))
     for x, y, text, side, colour in (
-            (5.6, 320, "forbidden to convex classes", "left", "0.35"),
+            (5.6, 320, "forbidden to exact convex fits", "left", "0.35"),
             (80, 40, "two slopes\n(not convex)", "right", plots.BLACK),
             (950, 1.5, "all slopes (linear): equal", "right", plots.PURPLE),
             (950, 0.5, "an interval (convex): less", "right", plots.GREEN)):
