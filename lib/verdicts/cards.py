@@ -35,8 +35,8 @@ _GLOSSARY = (
     ("open", "reported, not asserted"),
     ("violated", "false"),
     ("identity", "two formulas agree; fails for any other formula"),
-    ("tight", "two routes to one number, or the number that the text prints; fails if they differ by "
-              "more than error plus interval"),
+    ("tight", "two routes to one number, or the number that the text prints; fails if they differ "
+              "by more than error plus interval"),
     ("upper", "an inequality, in each case; fails if the bound is too small in one"),
     ("lower", "the same for a bound from below"),
     ("for_all", "an inequality for all real values, decided by z3; a broken variant has an exact "
