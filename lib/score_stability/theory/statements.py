@@ -208,9 +208,9 @@ STATEMENTS: tuple[Statement, ...] = (
     Statement(
         "Experiment 1",
         "Early stopping on a 2-D manifold in R^50",
-        "Later stopping means less memorisation and less quality.",
-        "eps ∈ {1e-3, 1e-2, 1e-1}",
-        "measured",
+        "Later stopping means fewer visible copies and less quality; exact copies hide alike.",
+        "less memorisation; eps ∈ {1e-3, 1e-2, 1e-1}",
+        "measured beside exact copies and held-out points with the same noise",
         (19,),
     ),
     Statement(
