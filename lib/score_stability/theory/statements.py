@@ -256,9 +256,9 @@ STATEMENTS: tuple[Statement, ...] = (
     Statement(
         "Failure: memorisation",
         "Copies of training data",
-        "eps or kappa too small, or too many iterations.",
-        "as said",
-        "a diagnostic and its figure",
+        "Too many iterations; small eps or kappa let copies be seen, larger ones hide them.",
+        "eps or kappa too small, or too many iterations",
+        "a diagnostic, beside exact copies and fresh points with the same noise",
         (22,),
         needs_control=False,
     ),
