@@ -208,9 +208,9 @@ STATEMENTS: tuple[Statement, ...] = (
     Statement(
         "Experiment 1",
         "Early stopping on a 2-D manifold in R^50",
-        "Later stopping means less memorisation and less quality.",
-        "eps ∈ {1e-3, 1e-2, 1e-1}",
-        "measured",
+        "Later stopping means fewer visible copies and less quality; exact copies hide alike.",
+        "less memorisation; eps ∈ {1e-3, 1e-2, 1e-1}",
+        "measured beside exact copies and held-out points with the same noise",
         (19,),
     ),
     Statement(
@@ -256,9 +256,9 @@ STATEMENTS: tuple[Statement, ...] = (
     Statement(
         "Failure: memorisation",
         "Copies of training data",
-        "eps or kappa too small, or too many iterations.",
-        "as said",
-        "a diagnostic and its figure",
+        "Too many iterations; small eps or kappa let copies be seen, larger ones hide them.",
+        "eps or kappa too small, or too many iterations",
+        "a diagnostic, beside exact copies and fresh points with the same noise",
         (22,),
         needs_control=False,
     ),
