@@ -87,6 +87,7 @@ def run(number, sets, steps, marks):
             noise_std = 0.1 * math.sqrt(np.mean(traces) / 4 / NET.parameters)
         print(f"N = {number}, {name}: training loss {rows[-1][0].mean():.3f}")
     return {**{name: np.array(v, np.float32) for name, v in kept.items()},
+            # The fresh points as they are: they do not pass through the models' denoisers.
             "null": np.array(copies(fresh, data), np.float32),
             "traces": np.array(traces), "noise_std": np.array(noise_std)}
 

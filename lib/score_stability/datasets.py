@@ -346,7 +346,7 @@ class LongRun(NamedTuple):
 
     ``train``, ``test`` (exact losses of the averaged parameters), ``memorised`` (fraction of 200
     denoised samples with d1/d2 < 1/3) and ``clipped`` (fraction of steps so far) are
-    ``(2, A, marks, M)``; ``null (2, M)`` is the memorised fraction of fresh points; ``traces``
+    ``(2, A, marks, M)``; ``null (2, M)`` is that of fresh points, not denoised; ``traces``
     ``(2, 10)`` are the measured tr Sig_txi and ``noise_std (2,)`` the isotropic noise they give.
     """
 
