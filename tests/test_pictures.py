@@ -20,6 +20,7 @@ from score_stability import pictures, plots
 from score_stability.diffusion import OrnsteinUhlenbeck
 from score_stability.pictures import (
     animated_png,
+    crowding,
     exchange,
     motion,
     overview,
@@ -214,7 +215,8 @@ COMPUTES = {"the_paper": (overview, "run_every_box"),
             "reverse_paths": (reverse, "run_both_scores"),
             "kappa_and_the_law": (step_ratio, "sweep_kappa"),
             "replace_one": (exchange, "one_replacement"),
-            "theorem_3": (exchange, "band")}
+            "theorem_3": (exchange, "band"),
+            "one_curve": (crowding, "measure_crowding")}
 ANIMATED = ("reverse_paths", "kappa_and_the_law")
 
 
@@ -560,3 +562,31 @@ def test_a_verdict_is_read_as_it_was_written(monkeypatch):
 def test_wrong_lines_and_margins(line, margins, named):
     with pytest.raises(ValueError, match=named):
         pictures.read_a_verdict(line, margins)
+
+
+@pytest.fixture(scope="module", params=["drawn", *SEEDS])
+def crowd(request, drawn):
+    if request.param == "drawn":
+        return drawn["one_curve"].returned
+    return pictures.measure_crowding(np.random.default_rng(request.param), effort=0.2)
+
+
+def test_markers_lie_on_the_curve_of_their_dimension(crowd):
+    for marker in crowd.markers:
+        assert abs(marker.ratio.value - 1) < marker.stated + 6 * marker.ratio.standard_error
+        # The control: the next dimension's curve, where the curves are apart.
+        other = np.interp(math.log(marker.local), np.log(crowd.local),
+                          np.log(crowd.curves[marker.dimension % 3 + 1]))
+        if marker.local < 0.3:
+            assert abs(math.log(marker.measured.value) - other) > 0.3
+    assert {m.dimension for m in crowd.markers} == {1, 2, 3} and len(crowd.markers) == 18
+
+
+def test_curves_fall_and_end_in_the_two_laws(drawn):
+    shown = drawn["one_curve"].returned
+    for d, curve in shown.curves.items():
+        assert (np.diff(curve) < 0).all()
+        assert curve[-1] * shown.local[-1]**2 * 3**(d / 2 + 1) / d == pytest.approx(1, abs=0.03)
+    # 0.45 / n_loc, as the picture says.
+    ends = np.sqrt([curve[-1] for curve in shown.curves.values()]) * shown.local[-1]
+    assert np.abs(ends / 0.45 - 1).max() < 0.06

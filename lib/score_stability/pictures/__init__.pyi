@@ -21,3 +21,7 @@ from .exchange import band as band
 from .exchange import theorem_3 as theorem_3
 from .verdict import ReadVerdict as ReadVerdict
 from .verdict import read_a_verdict as read_a_verdict
+from .crowding import Marker as Marker
+from .crowding import Crowding as Crowding
+from .crowding import measure_crowding as measure_crowding
+from .crowding import one_curve as one_curve
