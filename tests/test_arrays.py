@@ -289,6 +289,8 @@ CALLS = {
         {"loss": TIMES, "norm": T, "clipped": np.array([0, 1, 1])}),
     "self_posterior.moment_bounds": (
         lambda data: self_posterior.moment_bounds(data, OU, 1.0, 2.0), {"data": X}),
+    "self_posterior.exchange_parts": (
+        lambda points: self_posterior.exchange_parts(points, OU, 1.0)[0], {"points": X}),
     "self_posterior.certificate_inputs": (
         lambda data: self_posterior.certificate_inputs(data, OU, 1.0).pull, {"data": X}),
     "linear_denoisers.affine": (lambda y: linear_denoisers.affine(y, 1.0), {"y": X}),
@@ -460,6 +462,7 @@ process.OrnsteinUhlenbeck sampling.KappaGrid sampling.Step sampling.TwoStageStep
 sampling.ddpm sampling.euler_maruyama sampling.exponential_integrator sampling.geometric_grid
 sampling.heun sampling.kappa_grid sampling.kappa_of_steps sampling.martingale_integrator
 sampling.ode_euler sampling.ode_exponential self_posterior.Certificate
+flat_space.FlatStability flat_space.FlatStability.of flat_space.flat_stability
 self_posterior.CertificateInputs self_posterior.MomentBounds self_posterior.average_inputs
 self_posterior.ball_moment_bound self_posterior.empirical_score_certificate
 self_posterior.laplace_moment signatures.MemorisationExcess signatures.TrainingSignature

@@ -22,6 +22,7 @@ from score_stability.pictures import (
     animated_png,
     convexity,
     copies,
+    crowding,
     exchange,
     motion,
     overview,
@@ -88,6 +89,8 @@ def sequences(draw):
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(sequences(), st.integers(1, 65535), st.integers(0, 5), st.sampled_from((5, 17, 256)))
+
+
 def test_every_frame_comes_back(frames, milliseconds, loops, colours):
     poster, found = decoded(animated_png(frames, milliseconds, colours=colours, loops=loops))
     assert [round(duration, 6) for _, duration in found] == [milliseconds] * len(frames)
@@ -122,6 +125,8 @@ def test_only_the_rectangle_that_changed_is_stored():
 
 
 @pytest.mark.parametrize("colours", [32, 64, 256])
+
+
 def test_the_colours_of_the_house_survive(colours):
     """Each a disc with soft edges on white, in a picture that is mostly white."""
     y, x = np.mgrid[:120, :700]
@@ -160,6 +165,8 @@ GOOD = [np.zeros((2, 3, 3), np.uint8)] * 2
     ({"loops": -1}, "loops"),
     ({"loops": 2**31}, "loops"),
 ])
+
+
 def test_wrong_motion(changes, named):
     with pytest.raises(ValueError, match=named):
         animated_png(**{"frames": GOOD, "milliseconds": 10, **changes})
@@ -220,7 +227,8 @@ COMPUTES = {"the_paper": (overview, "run_every_box"),
             "theorem_3": (exchange, "band"),
             "when_they_part": (parting, "run_until_they_part"),
             "lemma_4": (convexity, "three_classes"),
-            "perfection_memorises": (copies, "sample_and_compare")}
+            "perfection_memorises": (copies, "sample_and_compare"),
+            "one_curve": (crowding, "measure_crowding")}
 ANIMATED = ("reverse_paths", "kappa_and_the_law")
 
 
@@ -277,6 +285,8 @@ def drawn():
 
 
 @pytest.mark.parametrize("name", COMPUTES)
+
+
 def test_a_picture_returns_the_numbers_that_it_draws(drawn, name):
     one = drawn[name]
     assert one.returned is one.computed
@@ -302,6 +312,8 @@ def check_letters(texts, width, height, dpi):
 
 
 @pytest.mark.parametrize("name", COMPUTES)
+
+
 def test_letters_are_read_at_the_width_of_a_page(drawn, name):
     one = drawn[name]
     assert one.texts
@@ -310,6 +322,8 @@ def test_letters_are_read_at_the_width_of_a_page(drawn, name):
 
 
 @pytest.mark.parametrize("name", ANIMATED)
+
+
 def test_an_animation_is_light_and_true_to_its_frames(drawn, name):
     one = drawn[name]
     assert len(one.png) <= BYTES
@@ -563,6 +577,8 @@ def test_a_verdict_is_read_as_it_was_written(monkeypatch):
     ("[holds] Lemma 4 · points (identity): difference = 0; exact", [1.0, 2.0], "line must be"),
     (LINE, [1.0], "replicates"), (LINE, [[1.0, 2.0]], "margins"), (LINE, [1.0, np.nan], "margins"),
 ])
+
+
 def test_wrong_lines_and_margins(line, margins, named):
     with pytest.raises(ValueError, match=named):
         pictures.read_a_verdict(line, margins)
@@ -642,3 +658,31 @@ def test_the_optimum_copies_and_new_images_have_no_twin(copied):
     apart = np.sqrt(((copied.images - copied.twins) ** 2).mean((2, 3)))
     assert apart[0].max() < 0.05 < apart[1].min()
     assert copied.images.shape == copied.twins.shape and copied.images.shape[:2] == (2, 6)
+
+
+@pytest.fixture(scope="module", params=["drawn", *SEEDS])
+def crowd(request, drawn):
+    if request.param == "drawn":
+        return drawn["one_curve"].returned
+    return pictures.measure_crowding(np.random.default_rng(request.param), effort=0.2)
+
+
+def test_markers_lie_on_the_curve_of_their_dimension(crowd):
+    for marker in crowd.markers:
+        assert abs(marker.ratio.value - 1) < marker.stated + 6 * marker.ratio.standard_error
+        # The control: the next dimension's curve, where the curves are apart.
+        other = np.interp(math.log(marker.local), np.log(crowd.local),
+                          np.log(crowd.curves[marker.dimension % 3 + 1]))
+        if marker.local < 0.3:
+            assert abs(math.log(marker.measured.value) - other) > 0.3
+    assert {m.dimension for m in crowd.markers} == {1, 2, 3} and len(crowd.markers) == 18
+
+
+def test_curves_fall_and_end_in_the_two_laws(drawn):
+    shown = drawn["one_curve"].returned
+    for d, curve in shown.curves.items():
+        assert (np.diff(curve) < 0).all()
+        assert curve[-1] * shown.local[-1]**2 * 3**(d / 2 + 1) / d == pytest.approx(1, abs=0.03)
+    # 0.45 / n_loc, as the picture says.
+    ends = np.sqrt([curve[-1] for curve in shown.curves.values()]) * shown.local[-1]
+    assert np.abs(ends / 0.45 - 1).max() < 0.06

@@ -16,6 +16,7 @@ from score_stability.stability import (
     ball_moment_bound,
     certificate_inputs,
     empirical_score_certificate,
+    exchange_parts,
     laplace_moment,
     measure_empirical,
     moment_bounds,
@@ -94,9 +95,10 @@ def test_laplace_agrees_with_monte_carlo():
 def test_certificate_bounds_the_measured_stability():
     circle, t, rng = Circle(heat), 0.02, np.random.default_rng(3)
     for number in (64, 256):
-        inputs = average_inputs([certificate_inputs(circle.sample(number, rng), heat, t)
-                                 for _ in range(6)])
-        certificate = empirical_score_certificate(inputs, number, heat, t, diameter=2.0, span=2)
+        inputs, larger = (average_inputs([certificate_inputs(circle.sample(n, rng), heat, t)
+                                          for _ in range(6)]) for n in (number, number + 1))
+        certificate = empirical_score_certificate(inputs, larger, number, heat, t, diameter=2.0,
+                                                  span=2)
         measured = measure_empirical(circle.sample, heat, TimeWeighting.at(t), number, rng,
                                      replicates=20, queries=64)
         assert certificate.score_stability > measured.score_stability.value
@@ -108,9 +110,60 @@ def test_certificate_falls_with_more_data():
     values = []
     for number in (64, 256, 1024):
         inputs = certificate_inputs(circle.sample(number, rng), heat, 0.02)
-        values.append(empirical_score_certificate(inputs, number, heat, 0.02, diameter=2.0,
+        values.append(empirical_score_certificate(inputs, inputs, number, heat, 0.02, diameter=2.0,
                                                   span=2).score_stability)
     assert values[0] > values[1] > values[2]
+
+
+def ring(number):
+    angle = 2 * np.pi * np.arange(number) / number
+    return np.stack((np.cos(angle), np.sin(angle)), 1)
+
+
+@pytest.mark.parametrize("number", (3, 5, 8))
+@pytest.mark.parametrize("sigma", (0.05, 0.3, 1.0))
+def test_every_form_bounds_both_parts_of_a_ring(number, sigma):
+    points, t = ring(number), sigma**2 / 2
+    inputs = certificate_inputs(points, heat, t)
+    bound = empirical_score_certificate(inputs, inputs, number - 1, heat, t, span=2,
+                                        diameter=np.linalg.norm(points - points[0], axis=1).max())
+    parts = np.array(exchange_parts(points, heat, t))
+    assert (parts <= np.array(bound.simple) * (1 + 1e-9)).all()
+    assert (parts <= np.array(bound.local) * (1 + 1e-9)).all()
+    assert tuple(np.minimum(bound.simple, bound.local)) == (bound.T1, bound.T2)
+
+
+def test_three_lone_points_attain_the_simple_form():
+    points, t = ring(3), 0.02**2 / 2
+    inputs = certificate_inputs(points, heat, t)
+    bound = empirical_score_certificate(inputs, inputs, 2, heat, t, diameter=math.sqrt(3), span=2)
+    ratio = np.array((bound.T1, bound.T2)) / exchange_parts(points, heat, t, nodes=601)
+    assert ((ratio >= 1) & (ratio < 1.02)).all()
+
+
+def test_exchange_parts_agree_with_monte_carlo():
+    """The other route: scores of fitted sets, as they are defined."""
+    points, sigma, rng = torch.from_numpy(ring(5)), 0.7, np.random.default_rng(6)
+    t = sigma**2 / 2
+    x = points[:1] + sigma * torch.from_numpy(rng.standard_normal((40_000, 2)))
+    logit = -((x[:, None] - points) ** 2).sum(2) / (2 * sigma**2)
+    g = (points - x[:, None]) / sigma**2
+    T1 = logit.softmax(1)[:, 0] ** 2 * (
+        (g[:, 0] - EmpiricalScore(points[1:], heat)(x, t)) ** 2).sum(1)
+    weights, T2 = logit[:, 1:].softmax(1), 0.0
+    for i in range(4):
+        kept = [j for j in range(1, 5) if j != i + 1]
+        T2 = T2 + weights[:, i] ** 2 * (
+            (g[:, i + 1] - EmpiricalScore(points[kept], heat)(x, t)) ** 2).sum(1) / 4
+    for rows, exact in zip((T1, T2), exchange_parts(points, heat, t), strict=True):
+        assert abs(float(rows.mean()) - exact) < 5 * float(rows.std()) / 200
+
+
+def test_the_local_form_has_its_limits():
+    many = CertificateInputs({a: 1e-6**a for a in (1, 2, 3, 4)}, 0.0)
+    bound = empirical_score_certificate(many, many, 10**9, heat, 0.5, diameter=2.0, span=2)
+    assert pytest.approx(math.sqrt(2), rel=0.02) == bound.T1 * 1e12
+    assert pytest.approx(2 * math.sqrt(2 * math.sqrt(2)), rel=0.02) == bound.T2 * 1e15
 
 
 def test_ball_bound():
@@ -127,6 +180,9 @@ def test_ball_bound():
     (lambda: ball_moment_bound(2, 0.5, -1.0, 1), "radius_factor"),
     (lambda: ball_moment_bound(2, 0.5, 1.0, 0), "a"),
     (lambda: average_inputs([]), "inputs"),
+    (lambda: exchange_parts(np.zeros((2, 2)), heat, 0.1), "points"),
+    (lambda: exchange_parts(np.zeros((4, 3)), heat, 0.1), "points"),
+    (lambda: exchange_parts(np.zeros((4, 2)), heat, 0.0), "t"),
 ))
 def test_wrong_inputs(call, name):
     with pytest.raises(ValueError, match=name):
@@ -140,4 +196,4 @@ def test_certificate_wrong_inputs(change, name):
     arguments = {"number": 8, "diameter": 2.0, "span": 2} | change
     number = arguments.pop("number")
     with pytest.raises(ValueError, match=name):
-        empirical_score_certificate(inputs, number, heat, 0.02, **arguments)
+        empirical_score_certificate(inputs, inputs, number, heat, 0.02, **arguments)

@@ -32,3 +32,7 @@ from .convexity import lemma_4 as lemma_4
 from .copies import Copies as Copies
 from .copies import sample_and_compare as sample_and_compare
 from .copies import perfection_memorises as perfection_memorises
+from .crowding import Marker as Marker
+from .crowding import Crowding as Crowding
+from .crowding import measure_crowding as measure_crowding
+from .crowding import one_curve as one_curve

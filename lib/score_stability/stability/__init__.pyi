@@ -8,8 +8,11 @@ from .definition_2 import direct_losses as direct_losses
 from .definition_2 import excess_losses as excess_losses
 from .definition_2 import excess_root_gap as excess_root_gap
 from .definition_2 import measure as measure
+from .flat_space import FlatStability as FlatStability
+from .flat_space import flat_stability as flat_stability
 from .self_posterior import MomentBounds as MomentBounds
 from .self_posterior import moment_bounds as moment_bounds
+from .self_posterior import exchange_parts as exchange_parts
 from .self_posterior import CertificateInputs as CertificateInputs
 from .self_posterior import certificate_inputs as certificate_inputs
 from .self_posterior import average_inputs as average_inputs

@@ -22,7 +22,7 @@ import torch
 
 from ..arrays import as_tensor, count
 from ..diffusion.process import OrnsteinUhlenbeck, one_time
-from ..theory.quadrature import gauss_legendre
+from ..theory.quadrature import gauss_legendre, standard_normal
 
 
 class MomentBounds(NamedTuple):
@@ -66,6 +66,48 @@ def moment_bounds(data: Any, process: OrnsteinUhlenbeck, t: float, a: float) -> 
         jensen = (0.5 * a**2 * pull - a * Z.log()).clamp(max=700).exp()
         parts.append((harnack, jensen, pull))
     return MomentBounds(*(torch.cat(part) for part in zip(*parts, strict=True)))
+
+
+def exchange_parts(points: Any, process: OrnsteinUhlenbeck, t: float, *, nodes: int = 141
+                   ) -> tuple[float, float]:
+    """(T1, T2) of one planar set ``(n, 2)``, n >= 3, by quadrature over the noise; score units.
+
+    x̃ is the first point. T1 = E w̃²|g̃ − ŝ^{−i}|² with the others as the rest of S^i, N = n; T2 =
+    mean_i E w_i²|g_i − ŝ^{−i}|² with the others as S, N = n − 1. For points that are all alike, as
+    on a ring, these are the means over which of them is x̃ that ``empirical_score_certificate``
+    bounds. Raises ``ValueError`` unless there are three points or more in the plane.
+
+    >>> import numpy as np
+    >>> from score_stability.diffusion import OrnsteinUhlenbeck
+    >>> from score_stability.stability import exchange_parts
+    >>> lone = 100 * np.array([[1, 0], [-0.5, 0.75**0.5], [-0.5, -0.75**0.5]])
+    >>> T1, T2 = exchange_parts(lone, OrnsteinUhlenbeck(0.0), 0.5)
+    >>> round(T1 / 3e4, 2), round(T2 / 3e4, 2)  # D² = 3e4, N = 2: nearly D² and D²/N
+    (0.99, 0.49)
+    """
+    x, t = as_tensor("points", points, "n", 2).numpy(), one_time(t)
+    if len(x) < 3:
+        raise ValueError(f"points must be three or more; got {len(x)}")
+    sigma = math.sqrt(process.variance(t))
+    u = process.mean_scale(t) * (x - x[0]) / sigma
+    z, w = standard_normal(nodes, 7.0)
+    noise, w = np.stack(np.meshgrid(z, z), 2).reshape(-1, 2), np.outer(w, w).ravel()
+    noise, w = noise[w > 1e-12], w[w > 1e-12]
+    logit = -((noise[:, None] - u) ** 2).sum(2) / 2
+
+    def softmax(chosen: Any) -> np.ndarray:
+        part = np.exp(logit[:, chosen] - logit[:, chosen].max(1, keepdims=True))
+        return part / part.sum(1, keepdims=True)
+
+    others = np.arange(1, len(u))
+    rest = softmax(others)
+    fresh = w @ (softmax(slice(None))[:, 0] ** 2 * ((rest @ u[1:]) ** 2).sum(1))
+    removed = 0.0
+    for i in others:
+        kept = others[others != i]
+        away = u[i] - softmax(kept) @ u[kept]
+        removed += w @ (rest[:, i - 1] ** 2 * (away**2).sum(1)) / len(others)
+    return float(fresh) / sigma**2, float(removed) / sigma**2
 
 
 class CertificateInputs(NamedTuple):
@@ -117,11 +159,14 @@ def average_inputs(inputs: Sequence[CertificateInputs]) -> CertificateInputs:
 class Certificate(NamedTuple):
     """Upper bounds on the two parts of eps_stab² at one time, score units.
 
-    eps_stab <= √T1 + √T2; T1 is the fresh point's part, T2 the removed point's.
+    eps_stab <= √T1 + √T2; T1 is the fresh point's part, T2 the removed point's. Each is the smaller
+    of its two forms, ``simple`` = (T1, T2) and ``local`` = (T1, T2).
     """
 
     T1: float
     T2: float
+    simple: tuple[float, float]
+    local: tuple[float, float]
 
     @property
     def score_stability(self) -> float:
@@ -129,45 +174,56 @@ class Certificate(NamedTuple):
         return math.sqrt(self.T1) + math.sqrt(self.T2)
 
 
-def empirical_score_certificate(inputs: CertificateInputs, number: int, process: OrnsteinUhlenbeck,
-                                t: float, *, diameter: float, span: int) -> Certificate:
+def empirical_score_certificate(inputs: CertificateInputs, larger: CertificateInputs, number: int,
+                                process: OrnsteinUhlenbeck, t: float, *, diameter: float,
+                                span: int) -> Certificate:
     """Bound T1 and T2 of the empirical score of ``number`` points: the better of two forms each.
 
-    ``diameter`` is that of the support of the data, ``span`` the dimension k of its affine hull.
-    Simple form: T1 <= (mu² D²/sigma⁴) m_2, T2 <= (mu² D²/sigma⁴) 4 (m_1 + m_2)/(N − 1). Local form:
-    with a = √(k(k+2) m_4), Y = ((√b + √(b + 2a))/2)², minimised over 0 < eta < ½,
+    ``inputs`` belong to sets of N points and bound T1, ``larger`` to sets of N + 1 points and bound
+    T2. ``diameter`` D is that of the support of the data, ``span`` the dimension k of its affine
+    hull. With v = (mu D/sigma)², a = √(k(k+2) m_4), Y = ((√b + √(b + 2a))/2)², b the pull, and the
+    minimum over 0 < eta < ½ (any eta gives a bound; a grid is searched),
 
-        T1 <= sigma⁻² [(1−eta)⁻² Y + eta⁻² (mu D/sigma)² m_4]
-        T2 <= (N sigma²)⁻¹ [(1−2eta)⁻² (2√(kY) + 2 (eta/(1−eta))² √(k(k+2) m_2))
-                             + (mu D/sigma)² m_3 (eta⁻³ + eta⁻² (1−eta)⁻²)].
+        simple: sigma² T1 <= v m_2,    N sigma² T2 <= v min(1, 4 (m_1 + m_2))
+        local:  sigma² T1 <= (1−eta)⁻² Y + eta⁻² v m_4
+                N sigma² T2 <= (1−2eta)⁻² [2√(kY) + 2 (eta/(1−eta))² √(k(k+2) m_2)]
+                               + v m_3 (eta⁻³ + eta⁻² (1−eta)⁻²).
 
-    A bound on expectations over S: give it inputs averaged over data sets. The local T2 asks for
-    moments of sets of N + 1 points. Proved in the notebook on Proposition 6.
+    A bound on expectations over exchangeable points: give it inputs averaged over data sets.
+    Proved in the notebook on Proposition 6, Evidence A. Raises ``ValueError`` for fewer than two
+    points, a span below 1 and a diameter that is not positive and finite.
 
     >>> from score_stability.diffusion import OrnsteinUhlenbeck
     >>> from score_stability.stability import CertificateInputs, empirical_score_certificate
-    >>> inputs = CertificateInputs({1: 1.0, 2: 1.0, 3: 1.0, 4: 1.0}, 0.0)  # says nothing: w̃ <= 1
+    >>> nothing = CertificateInputs({1: 1.0, 2: 1.0, 3: 1.0, 4: 1.0}, 0.0)  # w̃ <= 1
     >>> heat = OrnsteinUhlenbeck(0.0)  # mu = sigma = 1 at t = 1/2
-    >>> bound = empirical_score_certificate(inputs, 5, heat, 0.5, diameter=1.0, span=1)
-    >>> round(bound.T1, 4), round(bound.T2, 4)  # m_2, and 4 (m_1 + m_2)/(N − 1)
-    (1.0, 2.0)
+    >>> bound = empirical_score_certificate(nothing, nothing, 5, heat, 0.5, diameter=1.0, span=1)
+    >>> round(bound.T1, 4), round(bound.T2, 4)  # 1 and 1/N
+    (1.0, 0.2)
     """
-    number, span = count("number", number, 2), count("span", span)
+    N, k = count("number", number, 2), count("span", span)
     if not (math.isfinite(diameter) and diameter > 0):
         raise ValueError(f"diameter must be positive and finite; got {diameter}")
-    m, k, N = inputs.moments, span, number
     variance = float(process.variance(t))
-    reach = float(process.snr(t)) * diameter**2  # (mu D/sigma)²
-    a = math.sqrt(k * (k + 2) * m[4])
-    Y = ((math.sqrt(inputs.pull) + math.sqrt(inputs.pull + 2 * a)) / 2) ** 2
+    v = float(process.snr(t)) * diameter**2
     eta = np.linspace(1e-3, 0.499, 2000)
-    T1 = (1 - eta) ** -2 * Y + eta**-2 * reach * m[4]
-    T2 = ((1 - 2 * eta) ** -2 * (2 * math.sqrt(k * Y) + 2 * (eta / (1 - eta)) ** 2
-                                 * math.sqrt(k * (k + 2) * m[2]))
-          + reach * m[3] * (eta**-3 + eta**-2 * (1 - eta) ** -2)) / N
-    simple = (reach * m[2], reach * 4 * (m[1] + m[2]) / (N - 1))
-    return Certificate(min(simple[0], float(T1.min())) / variance,
-                       min(simple[1], float(T2.min())) / variance)
+
+    def self_weighted(m: dict[int, float], b: float) -> float:
+        """Y, a bound on E w̃² |V|²."""
+        a = math.sqrt(k * (k + 2) * m[4])
+        return ((math.sqrt(b) + math.sqrt(b + 2 * a)) / 2) ** 2
+
+    m, b = inputs
+    T1 = (1 - eta) ** -2 * self_weighted(m, b) + eta**-2 * v * m[4]
+    simple_T1 = v * m[2]
+    m, b = larger
+    T2 = ((1 - 2 * eta) ** -2 * (2 * math.sqrt(k * self_weighted(m, b))
+                                 + 2 * (eta / (1 - eta)) ** 2 * math.sqrt(k * (k + 2) * m[2]))
+          + v * m[3] * (eta**-3 + eta**-2 * (1 - eta) ** -2)) / N
+    simple_T2 = v * min(1.0, 4 * (m[1] + m[2])) / N
+    simple = (simple_T1 / variance, simple_T2 / variance)
+    local = (float(T1.min()) / variance, float(T2.min()) / variance)
+    return Certificate(min(simple[0], local[0]), min(simple[1], local[1]), simple, local)
 
 
 def laplace_moment(transform: Callable[[np.ndarray], np.ndarray], number: int, power: float, *,

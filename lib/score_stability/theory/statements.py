@@ -90,7 +90,8 @@ STATEMENTS: tuple[Statement, ...] = (
         "Exact minimisers are stable, at a rate set by N, the stopping time and the manifold's "
         "dimension.",
         "eps_stab² ≲ C(C C_sm N⁻² + E l̂_sm)^c, C = D_H²/σ⁴ ∨ 1/(c_ν σ^{d*}), any c < 1",
-        "explicit constants; exact first-order constant V for the empirical score",
+        "explicit constants; for the empirical score the exact first-order constant V, the curve "
+        "f_d of flat space and a certificate",
         (7, 8),
     ),
     Statement(
