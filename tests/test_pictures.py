@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from score_stability import pictures, plots
+from score_stability import datasets, pictures, plots
 from score_stability.diffusion import OrnsteinUhlenbeck
 from score_stability.pictures import (
     animated_png,
@@ -28,6 +28,7 @@ from score_stability.pictures import (
     parting,
     plane,
     reverse,
+    ruler,
     step_ratio,
 )
 from score_stability.scores import EmpiricalScore
@@ -220,7 +221,8 @@ COMPUTES = {"the_paper": (overview, "run_every_box"),
             "theorem_3": (exchange, "band"),
             "when_they_part": (parting, "run_until_they_part"),
             "lemma_4": (convexity, "three_classes"),
-            "perfection_memorises": (copies, "sample_and_compare")}
+            "perfection_memorises": (copies, "sample_and_compare"),
+            "ruler_of_spheres": (ruler, "read_images")}
 ANIMATED = ("reverse_paths", "kappa_and_the_law")
 
 
@@ -642,3 +644,37 @@ def test_the_optimum_copies_and_new_images_have_no_twin(copied):
     apart = np.sqrt(((copied.images - copied.twins) ** 2).mean((2, 3)))
     assert apart[0].max() < 0.05 < apart[1].min()
     assert copied.images.shape == copied.twins.shape and copied.images.shape[:2] == (2, 6)
+
+
+# ------------------------------------------------------------------ real images on a ruler
+
+
+def test_images_lie_on_the_ruler_of_spheres(drawn):
+    shown = drawn["ruler_of_spheres"].returned
+    assert shown.numbers.tolist() == [1797, 5000]
+    np.testing.assert_allclose(shown.image_dimension, (9.459, 13.682), atol=2e-3)
+    for k in range(2):
+        for dim, one in ((shown.image_dimension[k], shown.images[k]),
+                         (shown.model_dimension[k], shown.models[k])):
+            line = np.interp(math.log(dim), np.log(shown.dimensions), shown.readings[k])
+            assert line == pytest.approx(one.value, rel=5e-3)
+        assert shown.models[k].value > 1.5 * shown.images[k].value
+    # Too small, the more so the larger the dimension; less with more points.
+    assert (np.diff(shown.readings / shown.dimensions) < 0).all()
+    assert (shown.readings[0] < shown.readings[1]).all()
+    assert (shown.readings[1] < shown.dimensions).all()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_class_gaussians_have_mean_and_covariance_of_their_class(seed):
+    images = datasets.digits()
+    labels = np.repeat([3, 7], 4000)
+    found = pictures.class_gaussians(images, labels, np.random.default_rng(seed))
+    for label in (3, 7):
+        part, draws = images.pixels[images.labels == label], found[labels == label]
+        covariance = np.cov(part.T, bias=True)
+        np.testing.assert_allclose(draws.mean(0), part.mean(0),
+                                   atol=6 * np.sqrt(covariance.max() / 4000))
+        assert np.abs(np.cov(draws.T) - covariance).max() < 0.15 * covariance.max()
+    with pytest.raises(ValueError, match="labels"):
+        pictures.class_gaussians(images, np.array([11]), np.random.default_rng(0))

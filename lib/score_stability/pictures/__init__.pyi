@@ -32,3 +32,7 @@ from .convexity import lemma_4 as lemma_4
 from .copies import Copies as Copies
 from .copies import sample_and_compare as sample_and_compare
 from .copies import perfection_memorises as perfection_memorises
+from .ruler import Ruler as Ruler
+from .ruler import read_images as read_images
+from .ruler import class_gaussians as class_gaussians
+from .ruler import ruler_of_spheres as ruler_of_spheres
