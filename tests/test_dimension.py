@@ -9,9 +9,12 @@ from hypothesis import strategies as st
 
 from score_stability import datasets
 from score_stability.yardsticks import (
+    cap_radius,
     levina_bickel,
     log_ball_constants,
     neighbour_distances,
+    sphere_dimension,
+    sphere_reading,
     two_nearest_neighbours,
 )
 
@@ -164,5 +167,74 @@ def test_logs_do_not_overflow():
     (lambda: log_ball_constants(np.zeros((30, 1)), 1.0), "points"),
 ))
 def test_wrong_inputs(call, name):
+    with pytest.raises(ValueError, match=name):
+        call()
+
+
+def cap_mass(r, d):
+    """Of the ball of radius r about a point of the unit sphere, by its density."""
+    from scipy.integrate import quad
+
+    angle = 2 * math.asin(r / 2)
+    return (quad(lambda a: math.sin(a) ** (d - 1), 0, angle)[0]
+            / quad(lambda a: math.sin(a) ** (d - 1), 0, math.pi)[0])
+
+
+@pytest.mark.parametrize("d", (1, 2, 3, 9.5, 40))
+def test_a_cap_has_the_mass_that_its_radius_says(d):
+    mass = np.array([0.0, 1e-3, 0.2, 0.5, 0.8, 1.0])
+    radius = cap_radius(mass, d)
+    assert radius[0] == 0 and radius[3] == pytest.approx(math.sqrt(2)) and radius[-1] == 2
+    assert [cap_mass(r, d) for r in radius] == pytest.approx(mass.tolist(), abs=1e-10)
+
+
+@pytest.mark.parametrize("k", (2, 3, 30))
+@pytest.mark.parametrize("n", (50, 1797, 10.0**7))
+def test_the_surface_of_a_ball_has_no_bias(n, k):
+    """Archimedes: on S² the mass is r²/4, as in the plane."""
+    assert sphere_reading(2, n, k) == pytest.approx(2, abs=1e-8)
+
+
+def test_the_ruler_by_the_distribution_function():
+    """E log(r_2/r_1) = ∫ (P(r_1 <= r) − P(r_2 <= r)) dr/r = ∫ (n − 1) u (1 − u)^{n − 2} dr/r."""
+    n, d = 60, 7
+    r = np.linspace(1e-3, 2, 4001)
+    u = np.array([cap_mass(x, d) for x in r])
+    expected = np.trapezoid((n - 1) * u * (1 - u) ** (n - 2) / r, r)
+    assert 1 / sphere_reading(d, n) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("d, k", ((6, 2), (6, 10), (15, 5)))
+def test_the_ruler_is_what_simulated_spheres_read(d, k):
+    inverse = [1 / levina_bickel(sphere(d, 300, seed), k) for seed in range(40)]
+    error = np.std(inverse, ddof=1) / math.sqrt(40)
+    assert abs(np.mean(inverse) - 1 / sphere_reading(d, 300, k)) < 4 * error < 0.05 / d
+
+
+def test_more_points_and_smaller_dimensions_are_less_biased():
+    assert sphere_reading(12, 1e30) == pytest.approx(12, rel=1e-5)
+    by_number = [sphere_reading(12, n) for n in (20, 200, 2000, 2e6)]
+    assert by_number == sorted(by_number)
+    share = [sphere_reading(d, 500) / d for d in (2, 4, 8, 16, 64, 256)]
+    assert share == sorted(share, reverse=True)
+    assert sphere_reading(30, 500, 20) < sphere_reading(30, 500, 2)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.floats(0.6, 300), st.sampled_from((20, 1000)), st.sampled_from((2, 7)))
+def test_the_ruler_is_inverted(d, n, k):
+    assert sphere_dimension(sphere_reading(d, n, k), n, k) == pytest.approx(d, rel=1e-8)
+
+
+@pytest.mark.parametrize("call, name", (
+    (lambda: cap_radius(1.1, 2), "mass"), (lambda: cap_radius(-0.1, 2), "mass"),
+    (lambda: cap_radius(0.1, 0), "dimension"), (lambda: sphere_reading(0.4, 10), "dimension"),
+    (lambda: sphere_reading(math.nan, 10), "dimension"), (lambda: sphere_reading(2, 2), "number"),
+    (lambda: sphere_reading(2, math.inf), "number"),
+    (lambda: sphere_reading(2, 10, 1), "neighbours"),
+    (lambda: sphere_dimension(-1.0, 10), "reading"),
+    (lambda: sphere_dimension(1e6, 10), "reading"),
+    (lambda: sphere_dimension(0.01, 10), "reading")))
+def test_a_wrong_argument_of_the_ruler_is_named(call, name):
     with pytest.raises(ValueError, match=name):
         call()

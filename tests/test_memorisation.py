@@ -1,5 +1,7 @@
 """Memorisation: nearest-neighbour ratio against oracles, and its noise rule by simulation."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -16,6 +18,7 @@ from score_stability.yardsticks import (
     memorisation_excess,
     memorised_fraction,
     nearest_neighbour_ratio,
+    own_weights,
 )
 
 sizes = {"m": st.integers(1, 8), "n": st.integers(2, 9), "d": st.integers(1, 6)}
@@ -527,3 +530,36 @@ def test_stopping_times_at_which_only_logarithms_survive(t):
                 - np.log(6) - 392 * np.log(2 * np.pi * variance))
     np.testing.assert_allclose(score.log_density(x, t), expected, rtol=1e-9)
     assert membership_advantage(data, 0, data[1] + 1, process, t) == pytest.approx(1 / 6)
+
+
+def test_own_weights_are_softmax_of_squared_distances():
+    rng = np.random.default_rng(3)
+    points, chosen, sigmas = rng.standard_normal((30, 4)) + 7, [0, 5, 5, 29], (0.3, 1.0, 4.0)
+    found = own_weights(points, chosen, sigmas, np.random.default_rng(8))
+    xi = np.random.default_rng(8).standard_normal((4, 4))
+    for column, s in zip(found.T, sigmas, strict=True):
+        far = ((points[chosen] + s * xi)[:, None] - points) ** 2
+        weights = np.exp(-far.sum(2) / (2 * s**2))
+        weights /= weights.sum(1, keepdims=True)
+        np.testing.assert_allclose(column, weights[range(4), chosen], rtol=1e-10)
+    assert found[1, 0] != found[2, 0]  # each row has a noise of its own
+
+
+def test_own_weights_are_one_over_n_in_much_noise_and_for_equal_points():
+    rng = np.random.default_rng(0)
+    points = rng.standard_normal((10, 3))
+    np.testing.assert_allclose(own_weights(points, range(10), [1e8], rng), 0.1, rtol=1e-6)
+    np.testing.assert_allclose(own_weights(points, range(10), [1e-8], rng), 1)
+    twice = np.repeat(points, 2, axis=0)
+    np.testing.assert_allclose(own_weights(twice, range(20), [1e-4], rng), 0.5, rtol=1e-6)
+    moved = [own_weights(points + shift, [4], [0.7], np.random.default_rng(1)) for shift in (0, 50)]
+    np.testing.assert_allclose(*moved, rtol=1e-9)
+
+
+@pytest.mark.parametrize("points, chosen, sigmas, name", (
+    ([[math.nan]], [0], [1.0], "points"), ([[0.0], [1.0]], [2], [1.0], "chosen"),
+    ([[0.0], [1.0]], [-1], [1.0], "chosen"), ([[0.0], [1.0]], [0.5], [1.0], "chosen"),
+    ([[0.0], [1.0]], [], [1.0], "chosen"), ([[0.0], [1.0]], [0], [0.0], "sigmas")))
+def test_own_weights_name_a_wrong_argument(points, chosen, sigmas, name):
+    with pytest.raises((ValueError, TypeError), match=name):
+        own_weights(points, chosen, sigmas, np.random.default_rng(0))

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from score_stability import pictures, plots
+from score_stability import datasets, pictures, plots
 from score_stability.diffusion import OrnsteinUhlenbeck
 from score_stability.pictures import (
     animated_png,
@@ -29,6 +29,7 @@ from score_stability.pictures import (
     parting,
     plane,
     reverse,
+    ruler,
     step_ratio,
 )
 from score_stability.scores import EmpiricalScore
@@ -228,7 +229,8 @@ COMPUTES = {"the_paper": (overview, "run_every_box"),
             "when_they_part": (parting, "run_until_they_part"),
             "lemma_4": (convexity, "three_classes"),
             "perfection_memorises": (copies, "sample_and_compare"),
-            "one_curve": (crowding, "measure_crowding")}
+            "one_curve": (crowding, "measure_crowding"),
+            "ruler_of_spheres": (ruler, "read_images")}
 ANIMATED = ("reverse_paths", "kappa_and_the_law")
 
 
@@ -686,3 +688,37 @@ def test_curves_fall_and_end_in_the_two_laws(drawn):
     # 0.45 / n_loc, as the picture says.
     ends = np.sqrt([curve[-1] for curve in shown.curves.values()]) * shown.local[-1]
     assert np.abs(ends / 0.45 - 1).max() < 0.06
+# ------------------------------------------------------------------ real images on a ruler
+
+
+def test_images_lie_on_the_ruler_of_spheres(drawn):
+    shown = drawn["ruler_of_spheres"].returned
+    assert shown.numbers.tolist() == [1797, 5000]
+    np.testing.assert_allclose(shown.image_dimension, (9.459, 13.682), atol=2e-3)
+    for k in range(2):
+        for dim, one in ((shown.image_dimension[k], shown.images[k]),
+                         (shown.model_dimension[k], shown.models[k])):
+            line = np.interp(math.log(dim), np.log(shown.dimensions), shown.readings[k])
+            assert line == pytest.approx(one.value, rel=5e-3)
+        assert shown.models[k].value > 1.5 * shown.images[k].value
+    # Too small, the more so the larger the dimension; less with more points.
+    assert (np.diff(shown.readings / shown.dimensions) < 0).all()
+    assert (shown.readings[0] < shown.readings[1]).all()
+    assert (shown.readings[1] < shown.dimensions).all()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+
+
+def test_class_gaussians_have_mean_and_covariance_of_their_class(seed):
+    images = datasets.digits()
+    labels = np.repeat([3, 7], 4000)
+    found = pictures.class_gaussians(images, labels, np.random.default_rng(seed))
+    for label in (3, 7):
+        part, draws = images.pixels[images.labels == label], found[labels == label]
+        covariance = np.cov(part.T, bias=True)
+        np.testing.assert_allclose(draws.mean(0), part.mean(0),
+                                   atol=6 * np.sqrt(covariance.max() / 4000))
+        assert np.abs(np.cov(draws.T) - covariance).max() < 0.15 * covariance.max()
+    with pytest.raises(ValueError, match="labels"):
+        pictures.class_gaussians(images, np.array([11]), np.random.default_rng(0))

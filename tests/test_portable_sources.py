@@ -24,7 +24,6 @@ ALLOWED = {
     "yardsticks/divergences": {"np.linalg.eigh(S)": "the symmetric square root",
                                "np.linalg.svd(": "singular values only"},
     "optimiser/contraction": {"eigs(": "an eigenvalue only, with its start vector given"},
-    "09": {"np.linalg.svd(subset": "singular values only"},
     "17": {"torch.linalg.eigh(noise_covariances": "even moments along simple vectors",
            "torch.linalg.eigh(fitted)": "even moments along the simple first vector"},
     "21": {"np.linalg.svd(rest.pixels": "the signs are fixed in the next line"},

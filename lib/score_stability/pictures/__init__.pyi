@@ -36,3 +36,7 @@ from .crowding import Marker as Marker
 from .crowding import Crowding as Crowding
 from .crowding import measure_crowding as measure_crowding
 from .crowding import one_curve as one_curve
+from .ruler import Ruler as Ruler
+from .ruler import read_images as read_images
+from .ruler import class_gaussians as class_gaussians
+from .ruler import ruler_of_spheres as ruler_of_spheres

@@ -233,9 +233,9 @@ STATEMENTS: tuple[Statement, ...] = (
     Statement(
         "Check 1",
         "Intrinsic dimension of real data",
-        "Real data have a small intrinsic dimension, and it is what the bounds see.",
+        "Real images look of small dimension to their neighbours, and not for their covariance.",
         "bounds with d* against d",
-        "TwoNN with an honest interval",
+        "TwoNN on a ruler of spheres; noise that hides an image",
         (9,),
     ),
     Statement(

@@ -18,12 +18,16 @@ from .memorisation import NearestNeighbour as NearestNeighbour
 from .memorisation import nearest_neighbour_ratio as nearest_neighbour_ratio
 from .memorisation import memorised_fraction as memorised_fraction
 from .memorisation import collision_probability as collision_probability
+from .memorisation import own_weights as own_weights
 from .memorisation import membership_advantage as membership_advantage
 from .dimension import TwoNN as TwoNN
 from .dimension import neighbour_distances as neighbour_distances
 from .dimension import two_nearest_neighbours as two_nearest_neighbours
 from .dimension import levina_bickel as levina_bickel
 from .dimension import log_ball_constants as log_ball_constants
+from .dimension import cap_radius as cap_radius
+from .dimension import sphere_reading as sphere_reading
+from .dimension import sphere_dimension as sphere_dimension
 from .signatures import MemorisationExcess as MemorisationExcess
 from .signatures import memorisation_excess as memorisation_excess
 from .signatures import spread_ratio as spread_ratio

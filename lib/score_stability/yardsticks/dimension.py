@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..arrays import as_numpy
+from ..arrays import as_numpy, count
+from ..arrays import number as finite
 from .estimates import Estimate
 
 
@@ -179,11 +181,100 @@ def log_ball_constants(points: Any, dimension: float, neighbours: int = 10) -> n
     >>> round(float(np.median(np.exp(log_ball_constants(line, 1, neighbours=10)))), 4)
     1.0
     """
-    if not (math.isfinite(dimension) and dimension > 0):
-        raise ValueError(f"dimension must be positive and finite; got {dimension}")
+    _dimension(dimension)
     distances, _ = neighbour_distances(points, neighbours)
     last = distances[:, -1]
     last = last[last > 0]
     if not last.size:
         raise ValueError("points must not all be duplicated")
     return math.log(neighbours / (len(distances) - 1)) - dimension * np.log(last)
+
+
+def cap_radius(mass: Any, dimension: float) -> Any:
+    """Distance r for which the ball of radius r about a point of the unit sphere S^d has this mass.
+
+    ``mass = I(r² (1 − r²/4))/2`` up to a half, with I the regularised incomplete beta function of
+    parameters d/2, 1/2, and by symmetry beyond; r is a chord, from 0 to 2, and d need not be whole.
+    Shape as ``mass``. Raises ``ValueError`` for a mass outside [0, 1] or a dimension <= 0.
+    Source: the area of a spherical cap.
+
+    >>> from score_stability.yardsticks import cap_radius
+    >>> cap_radius([0.0, 0.25, 0.5, 1.0], 2).round(4).tolist()  # S²: the mass is r²/4
+    [0.0, 1.0, 1.4142, 2.0]
+    """
+    from scipy.special import betaincinv
+
+    u, d = as_numpy("mass", mass), _dimension(dimension)
+    if (u < 0).any() or (u > 1).any():
+        raise ValueError("mass must lie in [0, 1]")
+    sine = betaincinv(d / 2, 0.5, 2 * np.minimum(u, 1 - u))  # sin² of the angle
+    cosine = np.sqrt(1 - sine)
+    return 2 * np.sqrt(np.where(u <= 0.5, sine / (1 + cosine), 1 + cosine) / 2)
+
+
+def sphere_reading(dimension: float, number: float, neighbours: int = 2) -> float:
+    """What TwoNN (or ``levina_bickel`` with k neighbours) reads on n uniform points of S^d.
+
+    ``1/reading = E (k − 1)⁻¹ Σ_{j<k} log(r_k/r_j)``, exact for every n: the ball about a point as
+    far as its j-th neighbour has a mass of law Beta(j, n − j), so that each E log r_j is one
+    integral. It is d as n grows, and on S² for every n. The dimension need not be whole.
+
+    Raises ``ValueError`` for a dimension below 1/2, k < 2 or n < k + 1.
+
+    >>> from score_stability.yardsticks import sphere_reading
+    >>> [round(sphere_reading(d, 1000), 3) for d in (2, 10, 64)]
+    [2.0, 9.319, 38.418]
+    """
+    d, k = _dimension(dimension), count("neighbours", neighbours)
+    if d < 0.5:
+        raise ValueError(f"dimension must be at least 1/2; got {dimension}")
+    if k < 2:
+        raise ValueError(f"neighbours must be at least 2; got {k}")
+    n = finite("number", number)
+    if n < k + 1:
+        raise ValueError(f"number must be at least {k + 1} for {k} neighbours; got {n:g}")
+    mass, weights = _neighbour_masses(n, k)
+    logs = np.log(cap_radius(mass, d)) @ weights
+    return float((k - 1) / (logs[-1] - logs[:-1]).sum())
+
+
+@lru_cache(maxsize=32)
+def _neighbour_masses(number: float, neighbours: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mass of the ball up to each neighbour, (k, 48), at the nodes of a normal variable that sets
+    its quantile, and their weights."""
+    from scipy.special import betaincinv, ndtr
+
+    from ..theory.quadrature import gauss_legendre
+
+    z, w = gauss_legendre(-9.0, 9.0, 48)
+    w = w * np.exp(-z * z / 2)
+    j = np.arange(1, neighbours + 1)[:, None]
+    return betaincinv(j, number - j, ndtr(z)), w / w.sum()
+
+
+def sphere_dimension(reading: float, number: float, neighbours: int = 2) -> float:
+    """The dimension of the sphere of which n points give this reading: ``sphere_reading`` inverted.
+
+    Raises ``ValueError`` if there is none from 1/2 to 10 000, and as ``sphere_reading`` does.
+
+    >>> from score_stability.yardsticks import sphere_dimension, sphere_reading
+    >>> round(sphere_dimension(sphere_reading(12.0, 500), 500), 6)
+    12.0
+    """
+    from scipy.optimize import brentq
+
+    wanted, low, high = _dimension(reading, "reading"), math.log(0.5), math.log(1e4)
+
+    def too_much(log_dimension: float) -> float:
+        return math.log(sphere_reading(math.exp(log_dimension), number, neighbours) / wanted)
+
+    if not too_much(low) <= 0 <= too_much(high):
+        raise ValueError("reading must be one of a sphere of dimension 1/2 to 10 000; "
+                         f"got {reading}")
+    return math.exp(brentq(too_much, low, high, xtol=1e-11))
+
+
+def _dimension(value: float, name: str = "dimension") -> float:
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError(f"{name} must be positive and finite; got {value}")
+    return float(value)

@@ -1,11 +1,11 @@
-"""Is a sample a copy of a training image? Nearest-neighbour ratio, posterior collisions, and the
-advantage of the best membership attack on one released sample."""
+"""Is a sample a copy of a training image? Nearest-neighbour ratio, posterior weights and
+collisions, and the advantage of the best membership attack on one released sample."""
 
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..arrays import as_tensor, count, is_tensor, number
+from ..arrays import as_numpy, as_tensor, count, is_tensor, number
 from ..diffusion.process import check_time
 
 if TYPE_CHECKING:
@@ -143,6 +143,44 @@ def collision_probability(weights, draws: int = 2):
     if (w < 0).any() or ((w.sum(1) - 1).abs() > 1e-6).any():
         raise ValueError("weights must be probabilities: rows that are >= 0 and sum to 1")
     return (w**draws).sum(1)
+
+
+def own_weights(points, chosen, sigmas, generator: np.random.Generator) -> np.ndarray:
+    """Posterior weight of a point given its own noised copy: of which point is X the noised one?
+
+    ``w = e^{−|X − x|²/2σ²}/Σ_j e^{−|X − x_j|²/2σ²}``, ``X = x + σ ξ``, for the q rows ``chosen`` of
+    ``points`` ``(N, d)`` and each of ``sigmas`` ``(m,)``: ``(q, m)``, numpy. One ξ for each row, at
+    all sigmas the same. Near 1 the copy is recognised, at 1/N nothing is. In a diffusion σ is
+    sigma_t/mu_t. By matrix products: digits are lost for σ below 1e-6 times the spread of the data.
+
+    Raises ``ValueError`` or ``TypeError`` naming the argument: points that are no finite matrix, an
+    index that is not in 0 … N − 1, a sigma that is not positive.
+    Source: notebook on intrinsic dimension.
+
+    >>> import numpy as np
+    >>> from score_stability.yardsticks import own_weights
+    >>> rng = np.random.default_rng(0)
+    >>> own_weights([[0.0], [1.0], [9.0]], [2], [0.1, 1e6], rng).round(4).tolist()
+    [[1.0, 0.3333]]
+    """
+    x, sigma = as_numpy("points", points, "N", "d"), as_numpy("sigmas", sigmas, "m")
+    if not (sigma > 0).all():
+        raise ValueError("sigmas must be positive")
+    index = np.asarray(chosen)
+    if index.ndim != 1 or index.dtype.kind not in "iu":
+        raise TypeError(f"chosen must be a vector of integers; got {chosen!r}")
+    if not index.size or index.min() < 0 or index.max() >= len(x):
+        raise ValueError(f"chosen must hold indices in 0 to {len(x) - 1}")
+    x = x - x.mean(0)
+    mine, rows = x[index], np.arange(len(index))
+    xi = generator.standard_normal(mine.shape)
+    square = np.einsum("ij,ij->i", x, x)
+    # |X − x_j|² − |X − x|² = |x − x_j|² + 2σ⟨ξ, x − x_j⟩.
+    half = np.maximum(square[index, None] + square - 2 * mine @ x.T, 0) / 2
+    along = np.einsum("ij,ij->i", xi, mine)[:, None] - xi @ x.T
+    half[rows, index] = along[rows, index] = 0.0
+    with np.errstate(over="ignore"):
+        return np.stack([1 / np.exp(-(half / s + along) / s).sum(1) for s in sigma], 1)
 
 
 def membership_advantage(data, index: int, fresh, process, early_stopping_time: float) -> float:
