@@ -21,3 +21,6 @@ from .exchange import band as band
 from .exchange import theorem_3 as theorem_3
 from .verdict import ReadVerdict as ReadVerdict
 from .verdict import read_a_verdict as read_a_verdict
+from .recognition import Recognition as Recognition
+from .recognition import recognise as recognise
+from .recognition import self_recognition as self_recognition
