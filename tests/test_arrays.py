@@ -462,7 +462,8 @@ sampling.heun sampling.kappa_grid sampling.kappa_of_steps sampling.martingale_in
 sampling.ode_euler sampling.ode_exponential self_posterior.Certificate
 self_posterior.CertificateInputs self_posterior.MomentBounds self_posterior.average_inputs
 self_posterior.ball_moment_bound self_posterior.empirical_score_certificate
-self_posterior.laplace_moment signatures.MemorisationExcess signatures.TrainingSignature
+self_posterior.laplace_moment self_posterior.PoissonMoments self_posterior.poisson_moments
+signatures.MemorisationExcess signatures.TrainingSignature
 definition_2.loss_only_sandwich targets.Circle targets.HarmonicCurve targets.Sphere
 targets.StabilityConstants targets.Torus targets.TwoPoint targets.UniformInterval
 targets.isometric_embedding targets.radial_rule training.DenoisingLoss training.Diverged

@@ -55,8 +55,8 @@ def self_recognition() -> Recognition:
     _, (*clouds, right) = plots.panels(3, height=2.9, width_ratios=(1, 1, 1.65))
     for axis, sigma in zip(clouds, _CLOUDS, strict=True):
         _cloud(axis, shown.data, sigma)
-    chosen = shown.data[_CHOSEN]
-    clouds[0].annotate("noised\ncopies of $\\tilde x$", chosen + (0, 0.32), (0, 1.85), ha="center",
+    x, y = shown.data[_CHOSEN]
+    clouds[0].annotate("noised\ncopies of $\\tilde x$", (x, y + 0.32), (0, 1.85), ha="center",
                        arrowprops={"arrowstyle": "-", "color": "0.6"})
     _curves(right, shown)
     plt.show()

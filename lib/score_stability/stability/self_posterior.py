@@ -7,8 +7,8 @@ on Harnack's inequality),
     E_xi w̃^a <= A_a^{−a},  A_a = Σ_j exp(−(a + 1)|u_j|²/2)                               (Harnack)
     E_xi w̃^a <= exp(a²|ū|²/2) Z^{−a},  Z = Σ_j exp(−|u_j|²/2), ū = Σ_j e^{−|u_j|²/2} u_j/Z  (Jensen)
 
-The coefficients (a + 1)/2 and a²/2 cannot be lowered. On dense points of a flat d*-dimensional patch
-the bounds are (a+1)^{(a+1)d*/2} and (a+1)^{d*/2} times too large.
+The coefficients (a + 1)/2 and a²/2 cannot be lowered. On dense points of a flat d*-dimensional
+patch the bounds are (a+1)^{(a+1)d*/2} and (a+1)^{d*/2} times too large.
 
 Both are functions of the points alone. Averaged over data sets they bound the stability of the
 empirical score (notebook on Proposition 6) without retraining and without Monte-Carlo noise.
