@@ -28,6 +28,7 @@ from score_stability.pictures import (
     overview,
     parting,
     plane,
+    recognition,
     reverse,
     ruler,
     step_ratio,
@@ -230,7 +231,8 @@ COMPUTES = {"the_paper": (overview, "run_every_box"),
             "lemma_4": (convexity, "three_classes"),
             "perfection_memorises": (copies, "sample_and_compare"),
             "one_curve": (crowding, "measure_crowding"),
-            "ruler_of_spheres": (ruler, "read_images")}
+            "ruler_of_spheres": (ruler, "read_images"),
+            "self_recognition": (recognition, "recognise")}
 ANIMATED = ("reverse_paths", "kappa_and_the_law")
 
 
@@ -540,6 +542,24 @@ def test_the_band_of_theorem_3_is_the_exact_case(drawn):
     # By hand for two points: L = 1 + C/2, L̂ = C/2, eps_stab² = 1 − C/2.
     np.testing.assert_allclose(shown.test[0] ** 2 - 1, shown.training[0] ** 2, rtol=1e-10)
     np.testing.assert_allclose(shown.stability[0] ** 2 + shown.training[0] ** 2, 1, rtol=1e-10)
+
+
+def test_no_point_recognises_itself_more_surely_than_the_bound_allows(drawn):
+    shown = drawn["self_recognition"].returned
+    assert shown.weight.shape == shown.bound.shape == (len(shown.sigmas), len(shown.data))
+    assert (shown.weight <= shown.bound * (1 + 1e-9)).all() and shown.bound.max() <= 1
+    assert (np.diff(shown.weight, axis=0) < 0).all()
+    # By hand: the sum over the neighbours, alone without noise, one of all under much.
+    squares = ((shown.data[:, None] - shown.data) ** 2).sum(2)
+    np.testing.assert_allclose(
+        shown.bound, 1 / np.exp(-squares / shown.sigmas[:, None, None] ** 2).sum(2), rtol=1e-12)
+    assert shown.weight[0].min() > 0.98
+    np.testing.assert_allclose(shown.weight[-1], 1 / len(shown.data), rtol=0.02)
+    # The mean over the noise, by simulation.
+    noise = np.random.default_rng(1).standard_normal((20_000, 2))
+    k = len(shown.sigmas) // 2
+    own = recognition._own_weights(shown.data, 3, shown.sigmas[k], noise)
+    assert own.mean() == pytest.approx(shown.weight[k, 3], abs=5 * own.std() / math.sqrt(20_000))
 
 
 # ------------------------------------------------------------------------- a verdict, word by word

@@ -20,6 +20,7 @@ from score_stability.stability import (
     laplace_moment,
     measure_empirical,
     moment_bounds,
+    poisson_moments,
 )
 from score_stability.theory import standard_normal
 
@@ -166,6 +167,33 @@ def test_the_local_form_has_its_limits():
     assert pytest.approx(2 * math.sqrt(2 * math.sqrt(2)), rel=0.02) == bound.T2 * 1e15
 
 
+@pytest.mark.parametrize("a, dimension", ((1, 1), (2, 1), (2, 2), (0.5, 3)))
+def test_poisson_points_that_are_rare_or_dense(a, dimension):
+    assert poisson_moments(0.0, a, dimension) == pytest.approx((1.0, 1.0), rel=1e-9)
+    # To first order in 1/n_loc the slack has its limit (a + 1)^{(a + 1) d/2}.
+    half, full = (poisson_moments(n, a, dimension) for n in (2000.0, 4000.0))
+    limit = (a + 1) ** ((a + 1) * dimension / 2)
+    assert 2 * full.harnack / full.weight - half.harnack / half.weight == pytest.approx(
+        limit, rel=1e-4)
+    assert full.weight * 4000.0**a == pytest.approx((a + 1) ** (-dimension / 2), rel=5e-3)
+    assert full.weight == pytest.approx(
+        poisson_moments(4000.0, a, dimension, nodes=500).weight, rel=1e-6)
+
+
+def test_poisson_points_agree_with_monte_carlo():
+    rng = np.random.default_rng(5)
+    n_loc, half = 1.5, 8.0
+    weight, harnack = [], []
+    for _ in range(20_000):
+        u = rng.uniform(-half, half, rng.poisson(n_loc * 2 * half / math.sqrt(2 * math.pi)))
+        xi = rng.standard_normal()
+        weight.append((1 + np.exp(u * xi - u**2 / 2).sum()) ** -2.0)
+        harnack.append((1 + np.exp(-1.5 * u**2).sum()) ** -2.0)
+    exact = poisson_moments(n_loc, 2.0, 1)
+    for sample, value in ((weight, exact.weight), (harnack, exact.harnack)):
+        assert abs(np.mean(sample) - value) < 5 * np.std(sample) / math.sqrt(20_000)
+
+
 def test_ball_bound():
     assert ball_moment_bound(10, 0.5, 1.0, 1) == pytest.approx(math.exp(1.0) / 5)
     assert ball_moment_bound(10, 1e-6, 1.0, 2) == 1.0
@@ -176,6 +204,10 @@ def test_ball_bound():
     (lambda: moment_bounds(np.full((2, 1), np.nan), heat, 0.1, 1.0), "data"),
     (lambda: laplace_moment(np.exp, 0, 1.0), "number"),
     (lambda: laplace_moment(np.exp, 2, 0.0), "power"),
+    (lambda: poisson_moments(-1.0, 1.0, 1), "n_loc"),
+    (lambda: poisson_moments(math.inf, 1.0, 1), "n_loc"),
+    (lambda: poisson_moments(1.0, 0.0, 1), "a must"),
+    (lambda: poisson_moments(1.0, 1.0, 0), "dimension"),
     (lambda: ball_moment_bound(2, 0.0, 1.0, 1), "ball"),
     (lambda: ball_moment_bound(2, 0.5, -1.0, 1), "radius_factor"),
     (lambda: ball_moment_bound(2, 0.5, 1.0, 0), "a"),

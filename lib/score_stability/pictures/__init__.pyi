@@ -40,3 +40,6 @@ from .ruler import Ruler as Ruler
 from .ruler import read_images as read_images
 from .ruler import class_gaussians as class_gaussians
 from .ruler import ruler_of_spheres as ruler_of_spheres
+from .recognition import Recognition as Recognition
+from .recognition import recognise as recognise
+from .recognition import self_recognition as self_recognition

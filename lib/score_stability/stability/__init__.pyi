@@ -20,3 +20,5 @@ from .self_posterior import Certificate as Certificate
 from .self_posterior import empirical_score_certificate as empirical_score_certificate
 from .self_posterior import laplace_moment as laplace_moment
 from .self_posterior import ball_moment_bound as ball_moment_bound
+from .self_posterior import PoissonMoments as PoissonMoments
+from .self_posterior import poisson_moments as poisson_moments

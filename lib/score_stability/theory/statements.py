@@ -71,7 +71,8 @@ STATEMENTS: tuple[Statement, ...] = (
         "Smoothing of the heat semigroup",
         "Gaussian smoothing compares a function at two points at an explicit price.",
         "Wang 1997",
-        "sharp Gaussian/OU form with its extremal function; self-posterior lemma",
+        "sharp Gaussian/OU form with its extremal function; self-posterior lemma, best "
+        "coefficients",
         (6,),
     ),
     Statement(
