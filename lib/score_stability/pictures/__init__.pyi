@@ -29,3 +29,6 @@ from .convexity import three_classes as three_classes
 from .convexity import clipped as clipped
 from .convexity import nearer_of_two as nearer_of_two
 from .convexity import lemma_4 as lemma_4
+from .classes import ByClass as ByClass
+from .classes import exchange_by_class as exchange_by_class
+from .classes import general_class as general_class

@@ -8,6 +8,9 @@ from .definition_2 import direct_losses as direct_losses
 from .definition_2 import excess_losses as excess_losses
 from .definition_2 import excess_root_gap as excess_root_gap
 from .definition_2 import measure as measure
+from .exchanges import Exchanges as Exchanges
+from .exchanges import fourier_exchanges as fourier_exchanges
+from .exchanges import empirical_exchanges as empirical_exchanges
 from .self_posterior import MomentBounds as MomentBounds
 from .self_posterior import moment_bounds as moment_bounds
 from .self_posterior import CertificateInputs as CertificateInputs
