@@ -20,6 +20,7 @@ from score_stability import datasets, pictures, plots
 from score_stability.diffusion import OrnsteinUhlenbeck
 from score_stability.pictures import (
     animated_png,
+    classes,
     convexity,
     copies,
     crowding,
@@ -232,7 +233,8 @@ COMPUTES = {"the_paper": (overview, "run_every_box"),
             "perfection_memorises": (copies, "sample_and_compare"),
             "one_curve": (crowding, "measure_crowding"),
             "ruler_of_spheres": (ruler, "read_images"),
-            "self_recognition": (recognition, "recognise")}
+            "self_recognition": (recognition, "recognise"),
+            "general_class": (classes, "exchange_by_class")}
 ANIMATED = ("reverse_paths", "kappa_and_the_law")
 
 
@@ -742,3 +744,26 @@ def test_class_gaussians_have_mean_and_covariance_of_their_class(seed):
         assert np.abs(np.cov(draws.T) - covariance).max() < 0.15 * covariance.max()
     with pytest.raises(ValueError, match="labels"):
         pictures.class_gaussians(images, np.array([11]), np.random.default_rng(0))
+# ------------------------------------------------------------------------- Proposition 6, a class
+
+
+@pytest.fixture(scope="module", params=[6, 2, 3])
+def by_class(request):
+    return pictures.exchange_by_class(np.random.default_rng(request.param), 60, 12)
+
+
+def test_the_gap_is_what_moves_in_every_data_set(by_class):
+    np.testing.assert_allclose(by_class.n_move, by_class.gap, rtol=1e-7)
+    gap, move, stability = by_class.all_functions
+    np.testing.assert_allclose(move, gap, rtol=1e-6)
+    assert (stability < gap).all() and (by_class.stability < by_class.gap).all()
+    np.testing.assert_allclose(by_class.stability[0], by_class.gap[0] / 64, rtol=1e-9)
+
+
+def test_three_harmonics_move_least(by_class):
+    means = by_class.stability.mean(1)
+    assert means.argmin() == 3 and means[3] < by_class.all_functions[2].mean() / 30
+    constant, smooth, everything = np.abs(by_class.changes)
+    assert np.ptp(constant) < 1e-12 and smooth.max() < constant.max() / 10
+    near = np.minimum(abs(by_class.where - by_class.removed), abs(by_class.where - by_class.added))
+    assert everything[near > 0.2].max() < 1e-3 * everything.max()

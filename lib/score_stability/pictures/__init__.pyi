@@ -43,3 +43,6 @@ from .ruler import ruler_of_spheres as ruler_of_spheres
 from .recognition import Recognition as Recognition
 from .recognition import recognise as recognise
 from .recognition import self_recognition as self_recognition
+from .classes import ByClass as ByClass
+from .classes import exchange_by_class as exchange_by_class
+from .classes import general_class as general_class

@@ -10,6 +10,9 @@ from .definition_2 import excess_root_gap as excess_root_gap
 from .definition_2 import measure as measure
 from .flat_space import FlatStability as FlatStability
 from .flat_space import flat_stability as flat_stability
+from .exchanges import Exchanges as Exchanges
+from .exchanges import fourier_exchanges as fourier_exchanges
+from .exchanges import empirical_exchanges as empirical_exchanges
 from .self_posterior import MomentBounds as MomentBounds
 from .self_posterior import moment_bounds as moment_bounds
 from .self_posterior import exchange_parts as exchange_parts

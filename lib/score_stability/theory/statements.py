@@ -80,7 +80,7 @@ STATEMENTS: tuple[Statement, ...] = (
         "Data on a manifold",
         "Data live on a manifold of dimension d*, with reach and a density floor.",
         "dimension d*, reach, density floor c_nu; class of diameter D_H",
-        "what is needed is inf π > 0 for small balls",
+        "mass in every small ball, inf π > 0, suffices; compact support gives it",
         (8,),
         needs_verdict=False,
         needs_control=False,
@@ -91,8 +91,8 @@ STATEMENTS: tuple[Statement, ...] = (
         "Exact minimisers are stable, at a rate set by N, the stopping time and the manifold's "
         "dimension.",
         "eps_stab² ≲ C(C C_sm N⁻² + E l̂_sm)^c, C = D_H²/σ⁴ ∨ 1/(c_ν σ^{d*}), any c < 1",
-        "explicit constants; for the empirical score the exact first-order constant V, the curve "
-        "f_d of flat space and a certificate",
+        "ε² ≤ M (gap/N)^(r/(r+1)) over a convex class, M explicit; for the empirical score the "
+        "exact first-order constant V, the curve f_d of flat space and a certificate",
         (7, 8),
     ),
     Statement(
