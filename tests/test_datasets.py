@@ -160,6 +160,20 @@ def test_the_script_makes_a_file_that_the_loader_reads(monkeypatch, tmp_path, ca
     assert (run.train[:, 2] != run.train[:, 3]).all()
 
 
+def test_the_script_prints_the_null_and_writes_nothing(monkeypatch, tmp_path, capsys):
+    file = tmp_path / datasets.LONG_RUN_FILE
+    monkeypatch.setattr(sys, "argv", ["make_long_run.py", "--null", "--steps", "50", "--datasets",
+                                      "2", "--file", str(file)])
+    make_long_run.main()
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(",")[1] for line in lines] == [" P = 1", " P = 16"]
+    # Hardly trained, the denoiser leaves exact copies near their points; samples are scattered.
+    for line in lines:
+        samples, held_out, exact = (float(part.split()[-3]) for part in line.split("  ")[1:])
+        assert samples < exact and held_out < exact
+    assert not file.exists()
+
+
 def test_load_dispatches_and_lists_the_names(mnist, tmp_path):
     np.testing.assert_array_equal(datasets.load("mnist").pixels, mnist.pixels)
     with pytest.raises(ValueError, match=r"name must be one of digits, mnist, cifar10.*'celeba'"):
