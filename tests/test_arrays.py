@@ -20,11 +20,11 @@ from hypothesis.extra import numpy as hnp
 import score_stability
 from score_stability import arrays, datasets, diffusion
 from score_stability.diffusion import OrnsteinUhlenbeck, TimeWeighting, process
-from score_stability.optimiser import contraction, gradient_noise, training
+from score_stability.optimiser import adjacent_sgd, contraction, gradient_noise, training
 from score_stability.sampler import exact_law, path_bounds, sampling
 from score_stability.scores import empirical, fourier, linear_denoisers, networks, pretrained
-from score_stability.stability import definition_2, self_posterior
-from score_stability.theory import bounds, exact_cases
+from score_stability.stability import definition_2, exchanges, self_posterior
+from score_stability.theory import averaged, bounds, exact_cases
 from score_stability.yardsticks import (
     dimension,
     divergences,
@@ -189,6 +189,25 @@ CALLS = {
     "empirical.EmpiricalScore.replace_one": (
         lambda data, x, fresh, origin: empirical.EmpiricalScore(data, OU).replace_one(
             x, 1.0, fresh, origin), {"data": X, "x": Y, "fresh": ONE, "origin": X}),
+    "exchanges.fourier_exchanges": (
+        lambda points: exchanges.fourier_exchanges(
+            fourier.FourierDenoisers(1, 1.0, OU, 0.5), points).gap, {"points": X}),
+    "exchanges.empirical_exchanges": (
+        lambda points: exchanges.empirical_exchanges(points, OU, 0.5).gap, {"points": X}),
+    "averaged.fresh_part": (
+        lambda points, weights, positions: averaged.fresh_part([4], points, weights, 0.5,
+                                                               positions),
+        {"points": TIMES, "weights": np.array([0, 1, 0]), "positions": TIMES}),
+    "adjacent_sgd.affine_runs": (
+        lambda population: adjacent_sgd.affine_runs(
+            population, 2, np.random.default_rng(0), sets=2, steps=2, batch_size=2,
+            step_size=0.01).gap, {"population": np.concatenate([X, Y])}),
+    "dimension.cap_radius": (lambda mass: dimension.cap_radius(mass, 2.0),
+                             {"mass": np.array([0, 1, 1])}),
+    "memorisation.own_weights": (
+        lambda points, sigmas: memorisation.own_weights(points, [0, 2], sigmas,
+                                                        np.random.default_rng(0)),
+        {"points": X, "sigmas": TIMES}),
     "definition_2.replace_one_rows": (
         lambda fresh, noise, third: definition_2.replace_one_rows(
             empirical.EmpiricalScore(X, OU), fresh, TAU, noise, third=third),
@@ -450,6 +469,8 @@ CALLS = {
 # Without an array argument of their own …
 WITHOUT = set(re.findall(r"\S+", """
 jobs.spread
+adjacent_sgd.AffineRuns dimension.sphere_dimension dimension.sphere_reading exact_cases.Moves
+exact_cases.fitted_mean exact_cases.fitted_slope exact_cases.two_point_algorithm exchanges.Exchanges
 bounds.Bound datasets.DataUnavailable datasets.LongRun datasets.cifar10 datasets.digits
 datasets.gradient_noise_long_run datasets.load datasets.mnist datasets.noisy_ring datasets.split
 estimates.Estimate estimates.Estimate.half_width estimates.independent_ratio
@@ -650,7 +671,7 @@ ELEMENTWISE = {("contraction.ComparisonChain.free", "r"), ("contraction.Comparis
                ("exact_law.Start.log", "y"), ("exact_law.Law.at", "x"),
                ("exact_law.Law.error_at", "x"), ("bounds.Bound.__call__", "intrinsic_dimension"),
                ("bounds.last_iterate_zcdp", "steps")}
-ANY_SHAPE = {("targets.Gaussian", "covariance"), ("memorisation.membership_advantage", "fresh"),
+ANY_SHAPE = {("dimension.cap_radius", "mass"), ("targets.Gaussian", "covariance"), ("memorisation.membership_advantage", "fresh"),
              ("training.SGD", "clip"), ("training.SGD", "weight_decay"),
              ("training.SGD", "noise_std"), ("training.SGD", "step_size"),
              ("training.SGD.step", "step_size"), *(
