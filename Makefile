@@ -20,8 +20,8 @@ ONE = export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 VECLIB_M
 .PHONY: help notebooks test portable lab bench book book-test slides colab
 
 help:
-	@echo "make notebooks   re-run every notebook and print the table of verdicts (about 6 min)"
-	@echo "make test        run all tests, with every notebook against its stored outputs (about 7 min)"
+	@echo "make notebooks   re-run every notebook and print the table of verdicts (about 7 min)"
+	@echo "make test        run all tests, with every notebook against its stored outputs (about 8 min)"
 	@echo "make portable    run notebooks under simulated processors: NOTEBOOKS='17 20' PROCESSORS='nehalem zen'"
 	@echo "make lab         open the notebooks in JupyterLab"
 	@echo "make bench       measure the cost ratios"

@@ -671,7 +671,8 @@ ELEMENTWISE = {("contraction.ComparisonChain.free", "r"), ("contraction.Comparis
                ("exact_law.Start.log", "y"), ("exact_law.Law.at", "x"),
                ("exact_law.Law.error_at", "x"), ("bounds.Bound.__call__", "intrinsic_dimension"),
                ("bounds.last_iterate_zcdp", "steps")}
-ANY_SHAPE = {("dimension.cap_radius", "mass"), ("targets.Gaussian", "covariance"), ("memorisation.membership_advantage", "fresh"),
+ANY_SHAPE = {("dimension.cap_radius", "mass"), ("targets.Gaussian", "covariance"),
+             ("memorisation.membership_advantage", "fresh"),
              ("training.SGD", "clip"), ("training.SGD", "weight_decay"),
              ("training.SGD", "noise_std"), ("training.SGD", "step_size"),
              ("training.SGD.step", "step_size"), *(
