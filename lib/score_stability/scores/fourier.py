@@ -2,8 +2,8 @@
 
 m_theta(x) = Σ_{|k| <= K} theta_k e^{i k omega x}. Every expectation over the noise of
 X_t = mu x_0 + sigma xi is a Gaussian characteristic function, so losses, minimiser and stability
-of one data set are finite sums: no noise is drawn. K moves the class from mean estimation (K = 0)
-to memorisation.
+of one data set are finite sums: no noise is drawn. K = 0 estimates a mean; each harmonic more fits
+more, and wants more points to tie it down.
 All quantities are in *denoiser units* (score units: times mu²/sigma⁴).
 """
 

@@ -92,6 +92,12 @@ def empirical_exchanges(points: Any, process: OrnsteinUhlenbeck, t: float, *,
     trapezoid rule with ``nodes`` points over 8 standard deviations of the noise.
 
     Raises ``ValueError`` unless ``points`` are ``(sets, N + 1)`` and nodes at least two.
+
+    >>> from score_stability.diffusion import OrnsteinUhlenbeck
+    >>> from score_stability.stability import empirical_exchanges
+    >>> found = empirical_exchanges([[0.0, 1.0, 5.0]], OrnsteinUhlenbeck(), 0.5)
+    >>> bool(abs(2 * found.move - found.gap)[0] < 1e-9)  # Lemma 4: N E F = gap
+    True
     """
     z, t = _sets(points), one_time(t)
     nodes, n = count("nodes", nodes, 2), z.shape[1] - 1
