@@ -511,6 +511,7 @@ law_divergences.tv_at law_divergences.tv_between
 """))
 # … of which the arrays have passed the door already: inner steps, and what runs under autograd.
 INSIDE = set(re.findall(r"\S+", """
+averaged.pair_kernel
 networks.DeepLinear.noise networks.MLP.layers networks.MLP.noise networks.MLP.rescaling_directions
 networks.Network networks.Network.noise networks.RandomFeatures.features
 networks.RandomFeatures.noise networks.ScaledLinear.noise process.by_time quadrature.trapezoid_error

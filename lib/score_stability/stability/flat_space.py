@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..arrays import count
+from ..theory.averaged import pair_kernel
 from ..theory.quadrature import gauss_legendre
 
 
@@ -71,29 +72,20 @@ def flat_stability(dimension: int, local: float, *, nodes: int = 300) -> FlatSta
     void = ball * (weights * r ** (d + 1) * x * np.exp(-x)).sum(1)  # ∫ 1 − e^{−s b(z)} dz
     moment = d * ball * (weights * r ** (d + 1) * x**2 * np.exp(-x)).sum(1)  # s² ∫|z|² b² e^{−sb}
     r, weights, x = radial(22.0, 36.0)
-    pairs = ball * (weights * r ** (d + 1) * _slope(x)).sum(1)  # ∫ _pair(s b(z)) dz
+    pairs = ball * (weights * r ** (d + 1) * _slope(x)).sum(1)  # ∫ pair_kernel(s b(z)) dz
     measure = measure * np.exp(-density * void)
     removed = density * measure @ (moment * (1 + density * pairs))
 
     r, weights = gauss_legendre(0.0, 13.0, nodes // 3)
     noise = weights * d * ball * r ** (d - 1) * np.exp(-(r**2) / 2) / (2 * math.pi) ** (d / 2)
     x = np.exp(np.minimum(log_s[:, None] - r**2 / 2, 300.0))
-    fresh = measure @ ((r**2 * x**2 * np.exp(-x) + density * moment[:, None] * _pair(x)) @ noise)
+    pulled = density * moment[:, None] * pair_kernel(x)
+    fresh = measure @ ((r**2 * x**2 * np.exp(-x) + pulled) @ noise)
     return FlatStability(float(fresh), float(removed))
 
 
-def _pair(x: np.ndarray) -> np.ndarray:
-    """1 + e^{−x} − 2 (1 − e^{−x})/x: s⁻² times the inverse Laplace transform of (a/(y (y + a)))²
-    at s = x/a."""
-    small = x < 0.05
-    safe = np.where(small, 1.0, x)
-    u = np.minimum(x, 0.05)
-    series = u**2 * (1 / 6 - u / 12 + u**2 / 40 - u**3 / 180 + u**4 / 1008)
-    return np.where(small, series, 1 + np.exp(-safe) - 2 * -np.expm1(-safe) / safe)
-
-
 def _slope(x: np.ndarray) -> np.ndarray:
-    """x times the derivative of ``_pair``."""
+    """x times the derivative of ``pair_kernel``."""
     small = x < 0.05
     safe = np.where(small, 1.0, x)
     u = np.minimum(x, 0.05)

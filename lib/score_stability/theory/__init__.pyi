@@ -14,6 +14,7 @@ from .exact_cases import fitted_mean as fitted_mean
 from .exact_cases import two_point_algorithm as two_point_algorithm
 from .exact_cases import fitted_slope as fitted_slope
 from .averaged import fresh_part as fresh_part
+from .averaged import pair_kernel as pair_kernel
 from .exact_cases import AdjacentMoments as AdjacentMoments
 from .exact_cases import scaled_linear_sgd as scaled_linear_sgd
 from .quadrature import standard_normal as standard_normal

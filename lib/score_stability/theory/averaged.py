@@ -55,9 +55,7 @@ def _given(others: np.ndarray, x: np.ndarray, p: np.ndarray, log_phi: np.ndarray
     kept = np.exp(-u)
     part = u * kept
     square = u * part
-    small = np.minimum(u, 5e-3)
-    kernel = np.where(u < 5e-3, small**2 * (1 / 6 - small / 12 + small**2 / 40),
-                      1 + kept - 2 * (1 - kept) / u)
+    kernel = pair_kernel(u)
     missing = np.minimum(-np.expm1(-u) @ p, 1.0)  # 1 − E exp(−s phi)
     r_0, r_1 = part @ p, part @ (p * x)
     p_0, p_1, p_2 = (square @ (p * x**k) for k in range(3))
@@ -69,3 +67,13 @@ def _given(others: np.ndarray, x: np.ndarray, p: np.ndarray, log_phi: np.ndarray
     square_0, square_1, square_2 = (one * a + two * b for a, b in (
         (p_2, r_1**2), (-2 * p_1, -2 * r_0 * r_1), (p_0, r_0**2)))
     return step * (square_0 @ kernel + (square_1 @ kernel) * x + (square_2 @ kernel) * x**2)
+
+
+def pair_kernel(x: np.ndarray) -> np.ndarray:
+    """1 + e^{−x} − 2 (1 − e^{−x})/x: s⁻² times the inverse Laplace transform of (a/(y (y + a)))²
+    at s = x/a."""
+    small = x < 0.05
+    safe = np.where(small, 1.0, x)
+    u = np.minimum(x, 0.05)
+    series = u**2 * (1 / 6 - u / 12 + u**2 / 40 - u**3 / 180 + u**4 / 1008)
+    return np.where(small, series, 1 + np.exp(-safe) - 2 * -np.expm1(-safe) / safe)
