@@ -46,3 +46,6 @@ from .recognition import self_recognition as self_recognition
 from .classes import ByClass as ByClass
 from .classes import exchange_by_class as exchange_by_class
 from .classes import general_class as general_class
+from .certificate import PenaltyPath as PenaltyPath
+from .certificate import fit_penalties as fit_penalties
+from .certificate import certificate_lens as certificate_lens

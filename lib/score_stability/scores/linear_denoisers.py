@@ -229,6 +229,11 @@ class Ridge:
         """Loss of the full fit at each training datum, ``(N,)``."""
         return (self._residuals**2).sum((1, 2))
 
+    @property
+    def effective_dimension(self) -> float:
+        """Σ tr H_i, the trace of the map from targets to fitted values: p for penalty 0, else less."""
+        return float((self._rows**2).sum())
+
     @cached_property
     def jackknife(self) -> Jackknife:
         """LOO, L̂ and eps² over all N(N − 1) ordered pairs.

@@ -65,7 +65,8 @@ class Jackknife:
 
     @property
     def score_stability(self) -> float:
-        """eps, the score stability at size N − 1 (unbiased in the square)."""
+        """eps, the score stability at size N − 1; unbiased in the square if the algorithm ignores
+        the order of the data."""
         return math.sqrt(self.stability)
 
     @property
@@ -178,7 +179,8 @@ def retrain(fit: Algorithm, data: np.ndarray, generator: np.random.Generator, *,
 
     def outputs(i: int) -> np.ndarray:
         """Of the model without point i, (levels, points, draws, d)."""
-        # The last point fills the slot of the one that is left out: no row shifts its place.
+        # The last point fills the slot of the one that is left out: no row shifts its place. Two
+        # such sets differ in two slots; for an algorithm that looks at the order eps² is biased.
         others = points[:-1].copy()
         if i < models - 1:
             others[len(points) - models + i] = points[-1]
