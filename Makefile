@@ -17,9 +17,10 @@ BIN = .venv/bin
 # One thread: results and timings do not depend on the number of cores.
 ONE = export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 VECLIB_MAXIMUM_THREADS=1;
 
-.PHONY: help notebooks test portable lab bench book book-test slides colab
+.PHONY: help quick notebooks test portable lab bench book book-test slides colab
 
 help:
+	@echo "make quick       run notebooks 00 and 04 against their stored outputs, print their verdicts"
 	@echo "make notebooks   re-run every notebook and print the table of verdicts (about 7 min)"
 	@echo "make test        run all tests, with every notebook against its stored outputs (about 8 min)"
 	@echo "make portable    run notebooks under simulated processors: NOTEBOOKS='17 20' PROCESSORS='nehalem zen'"
@@ -29,6 +30,10 @@ help:
 	@echo "make book-test   build it offline and look at every page in headless Chromium"
 	@echo "make slides      slides of one notebook, or the deck of its lesson: NOTEBOOK=04"
 	@echo "make colab       run notebooks as Colab would, without a checkout: NOTEBOOKS='00 03'"
+
+quick: .venv/.installed
+	$(ONE) $(BIN)/python -m pytest -q -n 2 --dist loadscope notebooks/00_*.ipynb notebooks/04_*.ipynb
+	$(BIN)/python -m verdicts table 00 04
 
 notebooks: .venv/.installed
 	$(ONE) $(BIN)/python -m verdicts run --jobs $(JOBS)

@@ -44,7 +44,7 @@ def generated(kept: dict) -> dict[str, str]:
     first, second = minutes(kept)
     replacements = {
         "README.md": [
-            (r"(two cores without a GPU the first takes about )\w+( minutes, the second )\w+(\.)",
+            (r"(two cores without a GPU the second takes about )\w+( minutes, the third )\w+(\.)",
              rf"\g<1>{WORDS[first]}\g<2>{WORDS[second]}\g<3>")],
         "Makefile": [
             (r"(re-run every notebook and print the table of verdicts \(about )\d+( min)",

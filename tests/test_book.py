@@ -50,6 +50,12 @@ def test_the_readme_lists_every_notebook_in_the_same_order():
     assert [int(n) for n in listed] == NUMBERS
 
 
+def test_the_headline_is_the_stored_figure():
+    make_pictures = runpy.run_path(str(ROOT / "book" / "make_pictures.py"))
+    stored = make_pictures["stored_figure"]()
+    assert (ROOT / "book" / "headline.png").read_bytes() == stored  # else: book/make_pictures.py
+
+
 def test_every_page_of_the_reference_part_is_made(tmp_path):
     pages.assemble(CONFIG, tmp_path)
     for name in contents.REFERENCE:

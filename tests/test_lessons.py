@@ -232,3 +232,26 @@ def test_the_numbers_of_lesson_4_are_those_of_its_cell():
     assert "the peak is 4.30 at $N=20$" in TEACHING and "4.30 at N = 20" in lesson
     claim, _ = deck.claims(nb)["the peak at snr 16 is 4.296"]
     assert claim["status"] == "holds"
+
+
+@pytest.mark.parametrize("edits, noise", [
+    ({}, 0.1), ({"upsilon=4.0": "upsilon=2.0"}, 0.1), ({"upsilon=4.0": "upsilon=0.9"}, 0.1),
+    ({"(0.15, 0.1, 0.075)": "(0.3, 0.2, 0.15)"}, (0.3, 0.2, 0.15)),
+])
+def test_the_numbers_of_lesson_9_are_those_of_its_cells(edits, noise):
+    """The edits that the lesson names, made in the two cells it names."""
+    cells = {notebook.title_in(c["source"]): c["source"]
+             for c in notebook.code_cells(notebook.read(CONFIG.notebook(18)))}
+    (chain,) = (cells[t] for t in cells if t.startswith("The chain, bracketed"))
+    code = cells["Imports and settings"] + "\n" + chain.partition("green = ")[0]
+    for old, new in edits.items():
+        assert code.count(old) == 1
+        code = code.replace(old, new)
+    names: dict = {}
+    exec(code, names)
+    wanted = noise if isinstance(noise, tuple) else (noise,)
+    live = re.findall(_LIVE, TEACHING, re.MULTILINE | re.DOTALL)[8][1]
+    printed = [float(x) for x in re.findall(r"\$([\d.]+)\$", live)]
+    for s in wanted:
+        low, high = names["chains"][s].green()
+        assert any(0.995 * low < x < 1.005 * high for x in printed), (s, low, high, printed)

@@ -149,6 +149,19 @@ def test_pathwise_inequalities(seed, penalty, s):
     assert found.stability <= (found.loo - found.seen_loss) * (1 + 1e-9) + 1e-12
 
 
+def test_effective_dimension():
+    features, data, noise = problem()
+    draws = noise.shape[1]
+    psi = features(ld._noised(data, noise, 1.0), 1.0) / math.sqrt(draws)
+    gram = psi.T @ psi
+    for penalty in (1e-2, 1.0, 100.0):
+        found = ld.fit_ridge(features, data, noise, 1.0, penalty).effective_dimension
+        expected = np.trace(np.linalg.solve(gram + penalty * np.eye(len(gram)), gram))
+        assert found == pytest.approx(expected, rel=1e-9)
+    plain = ld.fit_ridge(ld.affine, data, noise, 1.0, 0.0)
+    assert plain.effective_dimension == pytest.approx(data.shape[1] + 1, rel=1e-9)
+
+
 def test_order_of_the_data_does_not_matter():
     features, data, noise = problem()
     order = np.random.default_rng(6).permutation(12)

@@ -20,6 +20,7 @@ from score_stability import datasets, pictures, plots
 from score_stability.diffusion import OrnsteinUhlenbeck
 from score_stability.pictures import (
     animated_png,
+    certificate,
     classes,
     convexity,
     copies,
@@ -234,7 +235,8 @@ COMPUTES = {"the_paper": (overview, "run_every_box"),
             "one_curve": (crowding, "measure_crowding"),
             "ruler_of_spheres": (ruler, "read_images"),
             "self_recognition": (recognition, "recognise"),
-            "general_class": (classes, "exchange_by_class")}
+            "general_class": (classes, "exchange_by_class"),
+            "certificate_lens": (certificate, "fit_penalties")}
 ANIMATED = ("reverse_paths", "kappa_and_the_law")
 
 
@@ -767,3 +769,32 @@ def test_three_harmonics_move_least(by_class):
     assert np.ptp(constant) < 1e-12 and smooth.max() < constant.max() / 10
     near = np.minimum(abs(by_class.where - by_class.removed), abs(by_class.where - by_class.added))
     assert everything[near > 0.2].max() < 1e-3 * everything.max()
+
+
+# ------------------------------------------------------------------ ridge fits in their lens
+
+
+@pytest.fixture(scope="module", params=["drawn", *SEEDS])
+def path_of_penalties(request, drawn):
+    if request.param == "drawn":
+        return drawn["certificate_lens"].returned
+    return pictures.fit_penalties(np.random.default_rng(request.param), 200,
+                                  tuple(np.geomspace(1e-3, 100, 6)))
+
+
+def test_the_path_lies_in_the_lens(path_of_penalties):
+    shown = path_of_penalties
+    own = np.sqrt([shown.train / shown.loo, shown.stability**2 / shown.loo])
+    for x, y in (own, shown.lens):
+        assert (x + y >= 1 - 1e-12).all() and (x**2 + y**2 <= 1 + 1e-12).all()
+    np.testing.assert_allclose((np.sqrt(shown.train) + shown.stability)**2, shown.certificate)
+    # Both ends: memorised, and stiff.
+    assert shown.train[0] < 0.1 * shown.loo[0] and shown.train[-1] > 0.5 * shown.loo[-1]
+    assert (np.diff(shown.train) > 0).all()
+    seen, loo, eps = shown.false
+    assert (math.sqrt(seen) + eps)**2 < 0.5 * loo
+
+
+def test_wrong_number_of_images():
+    with pytest.raises(ValueError, match="number"):
+        pictures.fit_penalties(np.random.default_rng(0), 100)

@@ -698,6 +698,14 @@ def test_the_table(config, capsys):
     assert "[00](00_start.ipynb), [01](01_first.ipynb)" in zero
 
 
+def test_the_table_of_some_notebooks(config, capsys):
+    assert cli.main(["table", "01"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 and lines[1].startswith("Lemma A") and "3 hold" in lines[1]
+    assert cli.main(["table", "01", "77"]) == 1
+    assert "numbers must be those of notebooks; got 77" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("change, shown", [
     ({}, "1.5–2.5"),
     ({"slack": False}, "1.5"),  # the ratio of this claim means nothing

@@ -40,6 +40,7 @@ def _parser():
     bite = commands.add_parser("teeth", help="what each claim would notice, coarsest first")
     bite.add_argument("numbers", nargs="*", help="two digits each; default: all notebooks")
     table = commands.add_parser("table", help="print the table of verdicts")
+    table.add_argument("numbers", nargs="*", help="two digits each: as text, and of these alone")
     how = table.add_mutually_exclusive_group()
     how.add_argument("--write", action="store_true", help="write it into the table files")
     how.add_argument("--check", action="store_true", help="fail if a table file is stale")
@@ -108,6 +109,13 @@ def _run(options, config):
     if options.write:
         for path in report.write_tables(config):
             print(f"wrote {config.mentions(path)}")
+        return 0
+    if options.numbers:
+        try:
+            print(report.terminal(config, numbers=options.numbers))
+        except ValueError as error:
+            print(error, file=sys.stderr)
+            return 1
         return 0
     print(report.markdown(config))
     return 0

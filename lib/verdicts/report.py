@@ -168,9 +168,17 @@ def counts(claims):
     return text
 
 
-def terminal(config, folder=None):
-    """The table as aligned text, without the sentences."""
-    rows = [cells(e, lambda p: p.name[:2]) for e in entries(config, stored_claims(config, folder))]
+def terminal(config, folder=None, numbers=()):
+    """The table as aligned text, without the sentences; of the notebooks with these numbers only
+    the statements they have claims on, counted there. ``ValueError`` for a number of none."""
+    claims = stored_claims(config, folder)
+    if numbers:
+        known = {path.name[:2] for path in config.notebook_paths()}
+        if unknown := sorted({*numbers} - known):
+            raise ValueError(f"numbers must be those of notebooks; got {', '.join(unknown)}")
+        claims = [(p, r) for p, r in claims if p.name[:2] in numbers]
+    found = [e for e in entries(config, claims) if e.claims or not numbers]
+    rows = [cells(e, lambda p: p.name[:2]) for e in found]
     rows = [[c for c, h in zip(r, HEADER, strict=True) if h != HEADER[1]] for r in [HEADER, *rows]]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(

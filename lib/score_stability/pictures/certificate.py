@@ -105,10 +105,10 @@ def _lens(axis: Any) -> None:
     angle = np.linspace(0, math.pi / 2, 100)
     axis.fill(np.cos(angle), np.sin(angle), facecolor="0.92", edgecolor="0.4", linewidth=1.5,
               clip_on=False)
-    axis.text(0.04, 0.17, "no algorithm\nis here")
+    axis.text(0.04, 0.15, "no algorithm\nis here")
     axis.text(1.06, 0.93, "no ridge fit", ha="right")
-    axis.text(0.435, 0.435, "certificate = LOO", rotation=-45, ha="center", va="center")
-    axis.text(0.765, 0.765, "ridge: the limit", rotation=-45, ha="center", va="center")
+    axis.text(0.435, 0.435, "cert = LOO", rotation=-45, ha="center", va="center")
+    axis.text(0.765, 0.765, "ridge: limit", rotation=-45, ha="center", va="center")
     axis.set(xlim=(0, 1.04), ylim=(0, 1.04), aspect="equal", xticks=(0, 0.5, 1),
              yticks=(0, 0.5, 1), xlabel=r"training, $\sqrt{\hat L/\mathrm{LOO}}$",
              ylabel=r"stability, $\varepsilon/\sqrt{\mathrm{LOO}}$")

@@ -313,10 +313,10 @@ STATEMENTS: tuple[Statement, ...] = (
     Statement(
         "Certificate (ours)",
         "Theorem 3 made pathwise",
-        "By leave-one-out the gap is bounded for every data set and every algorithm, from "
-        "training data alone.",
+        "For every data set and algorithm the training loss and the stability bound the leave-one-out "
+        "loss; in the mean over data sets they bound the true loss.",
         "not in the paper",
-        "|√LOO − √L̂| ≤ eps_stab, pathwise",
+        "LOO ≤ (√L̂ + eps)², E R ≤ E (√L̂ + eps)²",
         (26,),
     ),
     Statement(
