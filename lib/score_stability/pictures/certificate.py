@@ -12,6 +12,7 @@ from ..scores.linear_denoisers import RandomReLU, affine, combine, fit_ridge
 
 CENTRE, SCALE = 4.884 / 16, 4.333 / 16  # pixels of the digits to trace of covariance 64
 NOISE_LEVEL, ELSEWHERE = 0.3, 0.1  # s; the penalty whose false certificate is drawn
+PENALTIES = tuple(np.geomspace(1e-4, 1e3, 22).tolist())
 
 
 class PenaltyPath(NamedTuple):
@@ -30,7 +31,7 @@ class PenaltyPath(NamedTuple):
 
 
 def fit_penalties(generator: np.random.Generator, number: int = 300,
-                  penalties: Any = tuple(np.geomspace(1e-4, 1e3, 22).tolist())) -> PenaltyPath:
+                  penalties: Any = PENALTIES) -> PenaltyPath:
     """The numbers of ``certificate_lens``: ridge on affine features and 600 random ReLUs of digits
     at noise level 0.3 with two draws an image, and linear filters of 30, 100 and ``number`` images
     at noise levels 0.3, 1 and 3 with one and four draws.
@@ -83,7 +84,8 @@ def certificate_lens() -> PenaltyPath:
     left.text(6e-3, 18.7, r"$\circ$ held-out images")
     left.plot(shown.penalties[best], shown.certificate[best], "D", color=plots.PURPLE, markersize=8)
     left.set(xscale="log", yscale="log", xlim=(6e-5, 1.6e3), ylim=(0.45, 70),
-             ylabel="denoising loss", xlabel=r"memorises  $\leftarrow$  penalty  $\rightarrow$  stiff")
+             ylabel="denoising loss",
+             xlabel=r"memorises  $\leftarrow$  penalty  $\rightarrow$  stiff")
     plots.label_ticks(left.yaxis, (1, 2, 5, 10, 20, 50))
     left.set_xticks((1e-4, 1e-2, 1, 1e2))
     left.minorticks_off()

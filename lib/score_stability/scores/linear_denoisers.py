@@ -231,7 +231,7 @@ class Ridge:
 
     @property
     def effective_dimension(self) -> float:
-        """Σ tr H_i, the trace of the map from targets to fitted values: p for penalty 0, else less."""
+        """Σ tr H_i, trace of the map from targets to fitted values: p at penalty 0, or less."""
         return float((self._rows**2).sum())
 
     @cached_property

@@ -313,7 +313,7 @@ STATEMENTS: tuple[Statement, ...] = (
     Statement(
         "Certificate (ours)",
         "Theorem 3 made pathwise",
-        "For every data set and algorithm the training loss and the stability bound the leave-one-out "
+        "For every data set and algorithm training loss and stability bound the leave-one-out "
         "loss; in the mean over data sets they bound the true loss.",
         "not in the paper",
         "LOO ≤ (√L̂ + eps)², E R ≤ E (√L̂ + eps)²",
