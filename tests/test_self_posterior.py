@@ -199,6 +199,16 @@ def test_ball_bound():
     assert ball_moment_bound(10, 1e-6, 1.0, 2) == 1.0
 
 
+def test_ball_bound_of_a_point_that_is_drawn_too():
+    """Two far places of mass p: E w̃ = Σ_p (1 − (1 − p)^N)/N; the mean of 1/pi does, the largest
+    mass as pi does not."""
+    number, masses = 100, np.array([0.02, 0.98])
+    truth = (1 - (1 - masses) ** number).sum() / number
+    mean_inverse = float((masses / masses).sum())
+    assert truth < ball_moment_bound(number, 1 / mean_inverse, 1e-9, 1) < 1.1 * truth
+    assert ball_moment_bound(number, masses.max(), 1e-9, 1) < 0.6 * truth
+
+
 @pytest.mark.parametrize("call, name", (
     (lambda: moment_bounds(np.zeros((2, 1)), heat, 0.1, 0.0), "a"),
     (lambda: moment_bounds(np.full((2, 1), np.nan), heat, 0.1, 1.0), "data"),

@@ -307,8 +307,10 @@ def poisson_moments(n_loc: float, a: float, dimension: int, *, nodes: int = 400)
 def ball_moment_bound(number: int, ball: float, radius_factor: float, a: int) -> float:
     """E w̃^a <= min(1, e^{a(a+1)R²/2} a!/(N pi)^a) for integer a >= 1: no data at all.
 
-    The mean is over the data, too. Harnack's bound on the n points with |u| <= R, then
-    E (N/n)^a <= a! pi^{−a}. ``ball`` is pi = inf_x nu(B(x, R sigma/mu)), ``radius_factor`` R.
+    Given x̃; the mean is over the noise and the N − 1 others. Harnack's bound on the n points with
+    |u| <= R, then E (N/n)^a <= a! pi^{−a}. ``ball`` is pi, the mass of the ball of radius
+    R sigma/mu around x̃, ``radius_factor`` R. With pi = inf_x of that mass, or (E pi^{−a})^{−1/a}
+    over x̃, the bound holds on average over x̃, too.
 
     >>> from score_stability.stability import ball_moment_bound
     >>> round(ball_moment_bound(number=100, ball=0.1, radius_factor=1.0, a=1), 4)  # e/10
