@@ -138,8 +138,23 @@ def test_three_lone_points_attain_the_simple_form():
     points, t = ring(3), 0.02**2 / 2
     inputs = certificate_inputs(points, heat, t)
     bound = empirical_score_certificate(inputs, inputs, 2, heat, t, diameter=math.sqrt(3), span=2)
-    ratio = np.array((bound.T1, bound.T2)) / exchange_parts(points, heat, t, nodes=601)
-    assert ((ratio >= 1) & (ratio < 1.02)).all()
+    ratio = np.array((bound.T1, bound.T2)) / exchange_parts(points, heat, t)
+    # Between two points at distance √3 the weights are p and 1 - p, p a logistic of the noise.
+    z, w = standard_normal(20001)
+    layer = w @ (0.25 / np.cosh(np.sqrt(3) / 0.02 * z.clip(-1, 1) / 2) ** 2)
+    assert ratio == pytest.approx((1 / (1 - layer), 1 / (1 - 2 * layer)), rel=1e-7)
+
+
+@pytest.mark.parametrize("number, sigma", ((3, 0.03), (12, 0.015), (48, 0.003), (12, 0.5)))
+def test_exchange_parts_have_converged(number, sigma):
+    """Thin layers between equidistant neighbours; at 141 nodes the error would be 1e-3 and more."""
+    points, t = ring(number), sigma**2 / 2
+    found = exchange_parts(points, heat, t)
+    assert found == pytest.approx(exchange_parts(points, heat, t, nodes=1601), rel=2e-6)
+    if sigma < 0.1:
+        assert found != pytest.approx(exchange_parts(points, heat, t, nodes=141), rel=5e-4)
+    with pytest.raises(ValueError, match="points"):
+        exchange_parts(points, heat, 1e-12)
 
 
 def test_exchange_parts_agree_with_monte_carlo():
