@@ -38,9 +38,10 @@ html_theme_options = {
     "repository_url": _config.repository,
     "repository_branch": _config.branch,
     "path_to_docs": "",
-    "use_repository_button": True,
+    "use_repository_button": _config.published,
     "use_download_button": False,
-    "launch_buttons": {"colab_url": "https://colab.research.google.com"},
+    "launch_buttons": {"colab_url": "https://colab.research.google.com"} if _config.published
+    else {},
     "navbar_persistent": [],
     "show_navbar_depth": 1,
     "home_page_in_toc": True,
