@@ -13,11 +13,12 @@ NOTEBOOK ?= 04
 NOTEBOOKS ?=
 PROCESSORS ?=
 OFFLINE ?=
+REPOSITORY ?=
 BIN = .venv/bin
 # One thread: results and timings do not depend on the number of cores.
 ONE = export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 VECLIB_MAXIMUM_THREADS=1;
 
-.PHONY: help quick notebooks test portable lab bench book book-test slides colab
+.PHONY: help quick notebooks test portable lab bench book book-test slides publish-check colab
 
 help:
 	@echo "make quick       run notebooks 00 and 04 against their stored outputs, print their verdicts"
@@ -29,6 +30,7 @@ help:
 	@echo "make book        build the web site from the stored outputs (OFFLINE=1: with its own MathJax)"
 	@echo "make book-test   build it offline and look at every page in headless Chromium"
 	@echo "make slides      slides of one notebook, or the deck of its lesson: NOTEBOOK=04"
+	@echo "make publish-check   write the public address: REPOSITORY=https://github.com/NAME/REPO"
 	@echo "make colab       run notebooks as Colab would, without a checkout: NOTEBOOKS='00 03'"
 
 quick: .venv/.installed
@@ -63,6 +65,10 @@ book-test: .venv/.book
 
 slides: .venv/.installed
 	$(BIN)/python book/slides.py $(NOTEBOOK)
+
+# Writes the public address everywhere, and says what does not fit yet.
+publish-check: .venv/.installed
+	$(BIN)/python -m verdicts publish $(REPOSITORY)
 
 colab:
 	$(PYTHON) tests/colab/simulate.py $(or $(NOTEBOOKS),00 03)

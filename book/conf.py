@@ -11,7 +11,8 @@ _config = load_config(Path(__file__).parent)
 project = "A paper you can run"
 author = "the score-stability authors"
 copyright = "the score-stability authors. Text CC BY 4.0, code MIT"
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.linkcode"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.linkcode", "sphinx_copybutton",
+              "sphinxext.opengraph"]
 exclude_patterns = []
 
 # Chapters show the stored outputs: nothing is run.
@@ -27,7 +28,15 @@ myst_heading_anchors = 3
 html_theme = "sphinx_book_theme"
 html_title = project
 html_context = {"default_mode": "auto"}
-html_baseurl = ""
+# Where GitHub Pages puts the site of https://github.com/NAME/REPO.
+_owner, _, _name = _config.repository.removeprefix("https://github.com/").partition("/")
+html_baseurl = f"https://{_owner.lower()}.github.io/{_name}/" if _config.published else ""
+html_favicon = "favicon.svg"
+ogp_site_url = html_baseurl
+ogp_site_name = project
+ogp_image = "book/one_image.png" if _config.published else None
+ogp_social_cards = {"enable": False}
+copybutton_exclude = ".linenos, .gp, .go"
 html_static_path = ["style.css", "reading.js"]
 html_css_files = ["style.css"]
 html_js_files = [("reading.js", {"defer": "defer"})]
@@ -38,9 +47,12 @@ html_theme_options = {
     "repository_url": _config.repository,
     "repository_branch": _config.branch,
     "path_to_docs": "",
-    "use_repository_button": True,
+    "use_repository_button": _config.published,
     "use_download_button": False,
-    "launch_buttons": {"colab_url": "https://colab.research.google.com"},
+    "use_edit_page_button": _config.published,
+    "use_issues_button": _config.published,
+    "launch_buttons": {"colab_url": "https://colab.research.google.com"} if _config.published
+    else {},
     "navbar_persistent": [],
     "show_navbar_depth": 1,
     "home_page_in_toc": True,

@@ -126,10 +126,11 @@ def chapter(config, path):
     nb = notebook.read(path)
     link = stamp.colab_link(config, path)
     title = f"# {stamp.title(path)}"
+    source = f"{config.repository}/raw/{config.branch}/{config.notebooks}/{path.name}"
+    outside = (f"[Open in Colab]({link}) · [Download]({source})" if config.published else
+               "Colab and download: once published")
     nb["cells"][0]["source"] = (
-        f"{title}\n\n[Open in Colab]({link}) · "
-        f"[Download]({config.repository}/raw/{config.branch}/{config.notebooks}/{path.name}) · "
-        "[Notation](../notation.md) · [Statements](../statements.md)"
+        f"{title}\n\n{outside} · [Notation](../notation.md) · [Statements](../statements.md)"
     )
     legend = f'href="{config.legend_link()}"'
     here = f'href="{config.legend.replace(".ipynb", ".html")}"'

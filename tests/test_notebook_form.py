@@ -36,3 +36,17 @@ def test_claims_name_bounds_that_exist():
                 equation = re.fullmatch(r"\((\d+)\.\d+\)", named)
                 assert named in known or (equation and int(equation[1]) == int(path.name[:2])), (
                     f"{path.name}: {named} is neither a bound of the library nor an equation here")
+
+
+def test_what_the_template_says_is_refused_with_its_cell(tmp_path):
+    template = notebook.read(CONFIG.root / CONFIG.template)
+    copy = CONFIG.notebook_paths()[-1].with_name("99_copy.ipynb")
+    path = tmp_path / copy.name
+    notebook.write(path, notebook.dumps(template))
+    found = {int(m[1]) for message in check_notebook(path, CONFIG)
+             if (m := re.match(r"cell (\d+): the template's own words", message))}
+    wanted = {i for i, cell in enumerate(template["cells"])
+              if re.search(r"template: |# NN|Figure NN|tag\{NN", cell["source"])}
+    assert wanted and wanted <= found
+    own = [m for p in CONFIG.all_paths() for m in check_notebook(p, CONFIG) if "template's" in m]
+    assert own == []

@@ -564,6 +564,14 @@ def test_no_point_recognises_itself_more_surely_than_the_bound_allows(drawn):
     k = len(shown.sigmas) // 2
     own = recognition._own_weights(shown.data, 3, shown.sigmas[k], noise)
     assert own.mean() == pytest.approx(shown.weight[k, 3], abs=5 * own.std() / math.sqrt(20_000))
+    # A steep one, where 40 Gauss-Hermite nodes a side are off by 7e-6, by a finer rule.
+    k = int(np.abs(shown.sigmas - 0.0508).argmin())
+    z = np.linspace(-8, 8, 301)
+    noise = np.stack(np.meshgrid(z, z), -1).reshape(-1, 2)
+    u = (shown.data - shown.data[11]) / shown.sigmas[k]
+    own = 1 / np.exp(noise @ u.T - (u**2).sum(1) / 2).sum(1)
+    mass = np.exp(-(noise**2).sum(1) / 2)
+    assert own @ mass / mass.sum() == pytest.approx(shown.weight[k, 11], rel=1e-8)
 
 
 # ------------------------------------------------------------------------- a verdict, word by word

@@ -138,8 +138,23 @@ def test_three_lone_points_attain_the_simple_form():
     points, t = ring(3), 0.02**2 / 2
     inputs = certificate_inputs(points, heat, t)
     bound = empirical_score_certificate(inputs, inputs, 2, heat, t, diameter=math.sqrt(3), span=2)
-    ratio = np.array((bound.T1, bound.T2)) / exchange_parts(points, heat, t, nodes=601)
-    assert ((ratio >= 1) & (ratio < 1.02)).all()
+    ratio = np.array((bound.T1, bound.T2)) / exchange_parts(points, heat, t)
+    # Between two points at distance √3 the weights are p and 1 - p, p a logistic of the noise.
+    z, w = standard_normal(20001)
+    layer = w @ (0.25 / np.cosh(np.sqrt(3) / 0.02 * z.clip(-1, 1) / 2) ** 2)
+    assert ratio == pytest.approx((1 / (1 - layer), 1 / (1 - 2 * layer)), rel=1e-7)
+
+
+@pytest.mark.parametrize("number, sigma", ((3, 0.03), (12, 0.015), (48, 0.003), (12, 0.5)))
+def test_exchange_parts_have_converged(number, sigma):
+    """Thin layers between equidistant neighbours; at 141 nodes the error would be 1e-3 and more."""
+    points, t = ring(number), sigma**2 / 2
+    found = exchange_parts(points, heat, t)
+    assert found == pytest.approx(exchange_parts(points, heat, t, nodes=1601), rel=2e-6)
+    if sigma < 0.1:
+        assert found != pytest.approx(exchange_parts(points, heat, t, nodes=141), rel=5e-4)
+    with pytest.raises(ValueError, match="points"):
+        exchange_parts(points, heat, 1e-12)
 
 
 def test_exchange_parts_agree_with_monte_carlo():
@@ -197,6 +212,16 @@ def test_poisson_points_agree_with_monte_carlo():
 def test_ball_bound():
     assert ball_moment_bound(10, 0.5, 1.0, 1) == pytest.approx(math.exp(1.0) / 5)
     assert ball_moment_bound(10, 1e-6, 1.0, 2) == 1.0
+
+
+def test_ball_bound_of_a_point_that_is_drawn_too():
+    """Two far places of mass p: E w̃ = Σ_p (1 − (1 − p)^N)/N; the mean of 1/pi does, the largest
+    mass as pi does not."""
+    number, masses = 100, np.array([0.02, 0.98])
+    truth = (1 - (1 - masses) ** number).sum() / number
+    mean_inverse = float((masses / masses).sum())
+    assert truth < ball_moment_bound(number, 1 / mean_inverse, 1e-9, 1) < 1.1 * truth
+    assert ball_moment_bound(number, masses.max(), 1e-9, 1) < 0.6 * truth
 
 
 @pytest.mark.parametrize("call, name", (

@@ -11,6 +11,7 @@ EXPECTED = {
     "Theorem 3": ("VC", (4,)),
     "Lemma 4": ("VC", (5,)),
     "Wang's Harnack inequality": ("VC", (6,)),
+    "Self-posterior lemma (ours)": ("VC", (6,)),
     "Assumption 5": ("", (8,)),
     "Proposition 6": ("VC", (7, 8)),
     "Proposition 7": ("VC", (12,)),

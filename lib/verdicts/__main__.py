@@ -1,15 +1,18 @@
-"""python -m verdicts run | times | teeth | mutants | table | portable | check | stamp"""
+"""python -m verdicts run | times | teeth | mutants | table | portable | check | stamp | env |
+publish"""
 
 import argparse
 import sys
 
 from verdicts import (
+    environment,
     execute,
     form,
     kernels,
     mutants,
     notebook,
     portable,
+    publish,
     report,
     stamp,
     teeth,
@@ -52,6 +55,9 @@ def _parser():
     wrong.add_argument("numbers", nargs="*", help="two digits each; default: all notebooks")
     wrong.add_argument("--jobs", type=_jobs, default=kernels.cores(), help="processes at a time")
     commands.add_parser("check", help="check the form of all notebooks")
+    commands.add_parser("env", help="print what a report of a failing verdict must say")
+    public = commands.add_parser("publish", help="write the public address, and check what is left")
+    public.add_argument("repository", nargs="?", default="", help="default: of the remote origin")
     commands.add_parser("stamp", help="write badges, navigation, setup cells, address")
     return parser
 
@@ -100,6 +106,13 @@ def _run(options, config):
         return mutants.mutants(config, options.numbers, options.jobs)
     if options.command == "check":
         return _complain(_check(config))
+    if options.command == "env":
+        print("\n".join(environment.lines(config)))
+        return 0
+    if options.command == "publish":
+        said, status = publish.publish(config, options.repository)
+        print("\n".join(said))
+        return status
     if options.command == "stamp":
         for path in stamp.stamp(config):
             print(f"wrote {config.mentions(path)}")

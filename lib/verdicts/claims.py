@@ -38,6 +38,9 @@ _EVALUATORS = {
 
 
 _BOUNDS = ("upper", "lower")
+# Behind what failed: where its words are explained, and what a report must say.
+_HELP = ("\nWhat '{kind}' claims and when it fails: the legend of verdicts, in notebook 00. To "
+         "report it, add what `python -m verdicts env` prints.")
 
 
 def _enter(statement, key, kind, outcome, status, rtol, atol, uncompared=None, of=None,
@@ -78,7 +81,7 @@ def _enter(statement, key, kind, outcome, status, rtol, atol, uncompared=None, o
         why = "the control did not fail: " if kind == "control" else ""
         errors = f", standard errors {outcome.standard_errors}" if outcome.standard_errors else ""
         found = outcome.point or f"{outcome.numbers}{errors}"
-        raise AssertionError(f"{why}{verdict.line} [{found}]")
+        raise AssertionError(f"{why}{verdict.line} [{found}]{_HELP.format(kind=kind)}")
     return verdict
 
 

@@ -25,10 +25,16 @@ class Config:
     coarse: str = ""  # the file of claims that may still notice too little, a line each
     unmended: str = ""  # the file of chapters that do not keep a rule of the form yet
     symbols: dict = field(default_factory=dict)  # of the notation: name, regular expression
+    template: str = ""  # the notebook that new ones are copied from
     times: str = ""  # the file with what each cell costs
     sources: tuple = ("lib",)  # folders of the code and data that the notebooks use
     bounds: str = ""  # the module of the bounds of which wrong variants are made, see ``hooks``
     bound_functions: tuple = ()  # functions that return one: "relation module:function field"
+
+    @property
+    def published(self):
+        """Whether the repository has its public address; OWNER stands for the missing one."""
+        return bool(self.repository) and "/OWNER/" not in self.repository
 
     @property
     def folder(self):

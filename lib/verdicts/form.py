@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from functools import lru_cache
 
 from verdicts import chapter, images, notebook, stamp, teeth
 from verdicts.config import numbered
@@ -37,7 +38,33 @@ def check_notebook(path, config):
         check = _code if cell["cell_type"] == "code" else _markdown
         messages += [f"cell {i}: {m}" for m in [*_cell(cell), *check(cell, path)]]
         messages += [f"cell {i}: {m}" for m in _cards(cell, config)]
+        messages += [f"cell {i}: {m}" for m in _unfilled(cell, config)]
     return messages
+
+
+@lru_cache(maxsize=8)
+def _template(path, modified):
+    """The paragraphs of the template that a chapter must put its own words in place of."""
+    texts = "\n\n".join(c["source"] for c in notebook.read(path)["cells"])
+    return {p for p in _paragraphs(texts) if len(p) >= 40}
+
+
+def _paragraphs(text):
+    return [" ".join(p.split()) for p in text.split("\n\n") if not p.lstrip().startswith("#")]
+
+
+def _unfilled(cell, config):
+    """What still says what the template says."""
+    path = config.root / config.template
+    if not config.template or not path.is_file():
+        return
+    words = _template(path, path.stat().st_mtime_ns)
+    if cell["cell_type"] == "markdown":
+        for paragraph in _paragraphs(cell["source"]):
+            if paragraph in words:
+                yield f"the template's own words: {paragraph[:50]!r}…"
+    if found := re.search(r"# NN\b|Figure NN|\\tag\{NN|[\"']template: [^\"']*", cell["source"]):
+        yield f"the template's own words: {found[0]!r}"
 
 
 def _file(path, nb):

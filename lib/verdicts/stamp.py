@@ -7,6 +7,8 @@ from verdicts import notebook
 from verdicts.cards import card
 
 _BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
+UNPUBLISHED = "*Open in Colab: works once this repository is published.*"
+NOTE = re.compile(r"(<!-- unpublished:start -->\n).*?(<!-- unpublished:end -->)", re.DOTALL)
 _NAVIGATION = re.compile(r"(\[← .*|\[Notation\]\(.*|\[[^\]]* →\]\(\S*\))$")
 _HEADING = re.compile(r"^# (.+)$", re.MULTILINE)
 SETUP_METADATA = {
@@ -28,7 +30,9 @@ def colab_link(config, path):
 
 
 def badge(config, path):
-    """The "Open in Colab" line of a notebook."""
+    """The "Open in Colab" line of a notebook: plain words until there is a public address."""
+    if not config.published:
+        return UNPUBLISHED
     return f"[![Open In Colab]({_BADGE})]({colab_link(config, path)})"
 
 
@@ -77,7 +81,7 @@ def navigation(config, path):
 def first_cell(config, path, source):
     """The source of cell 0 with the right badge and navigation around the author's text."""
     lines = source.strip().split("\n")
-    if lines and lines[0].startswith("[![Open In Colab]"):
+    if lines and (lines[0].startswith("[![Open In Colab]") or lines[0] == UNPUBLISHED):
         del lines[0]
     if lines and _NAVIGATION.match(lines[-1]):
         del lines[-1]
@@ -111,6 +115,13 @@ def _stamp_notebook(config, path, old):
     return notebook.write(path, notebook.dumps(nb))
 
 
+def _note(config):
+    """What the text files say between their marks while there is no public address."""
+    words = ("**Not published yet**: the Colab links work once `make publish-check` has written "
+             "the public address.\n")
+    return "" if config.published else words
+
+
 def _readdress(text, old, new):
     return text.replace(old, new).replace(_slug(old), _slug(new))
 
@@ -142,6 +153,7 @@ def stamp(config):
         for path in (config.root / "README.md", config.root / "CONTRIBUTING.md"):
             if path.is_file():
                 text = path.read_text(encoding="utf-8")
+                text = NOTE.sub(rf"\g<1>{_note(config)}\g<2>", text)
                 if notebook.write(path, _readdress(text, old, config.repository)):
                     changed.append(path)
     return changed + [p for p in paths if _stamp_notebook(config, p, old)]

@@ -125,7 +125,7 @@ def one_curve() -> Crowding:
     for box, radius, words in (
             ((0.02, 0.03, 0.32, 0.25), 0.056, "alone: distance to\nthe nearest, over $\\sigma$"),
             ((0.66, 0.62, 0.32, 0.25), 0.36, "crowded: one vote\namong many, "
-             r"$0.45/n_{loc}$")):
+             r"$\approx0.45/n_{loc}$")):
         _inset(axis.inset_axes(box, xlim=(0, 2), ylim=(0, 1), aspect="equal"), cloud, radius,
                words)
     plt.show()

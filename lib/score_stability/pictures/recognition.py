@@ -11,7 +11,8 @@ from .. import plots
 from ..diffusion.process import OrnsteinUhlenbeck
 from ..scores.empirical import EmpiricalScore
 from ..stability.self_posterior import moment_bounds
-from .plane import gauss, on_circle
+from ..theory.quadrature import standard_normal
+from .plane import grid, on_circle
 
 _HEAT = OrnsteinUhlenbeck(alpha=0.0)
 _NUMBER, _CHOSEN = 24, 6
@@ -31,12 +32,12 @@ class Recognition(NamedTuple):
     bound: np.ndarray
 
 
-def recognise() -> Recognition:
-    """The numbers of ``self_recognition``, by quadrature over the noise."""
+def recognise(nodes: int = 61) -> Recognition:
+    """The numbers of ``self_recognition``, by quadrature over the noise, ``nodes`` a side."""
     places = np.arange(_NUMBER)
     # Uneven places, chosen for legibility.
     data = on_circle((places + 0.33 * np.cos(2.4 * places**2)) / _NUMBER)
-    weight = np.stack([_mean_weights(data, sigma) for sigma in _SIGMAS])
+    weight = np.stack([_mean_weights(data, sigma, nodes) for sigma in _SIGMAS])
     bound = np.stack([moment_bounds(data, _HEAT, s**2 / 2, 1.0).harnack.numpy() for s in _SIGMAS])
     return Recognition(data, _SIGMAS, weight, bound)
 
@@ -70,8 +71,11 @@ def _own_weights(data: np.ndarray, index: int, sigma: float, noise: Any) -> np.n
     return score.weights(x, sigma**2 / 2)[:, index].numpy()
 
 
-def _mean_weights(data: np.ndarray, sigma: float, nodes: int = 40) -> np.ndarray:
-    noise, weights = gauss(nodes)
+def _mean_weights(data: np.ndarray, sigma: float, nodes: int = 61) -> np.ndarray:
+    """By the trapezoid rule: Gauss–Hermite does not see how steeply a weight falls."""
+    z, w = standard_normal(nodes, 7.5)
+    noise, weights = grid(z), np.outer(w, w).ravel()
+    noise, weights = noise[weights > 1e-13], weights[weights > 1e-13]
     return np.array([weights @ _own_weights(data, k, sigma, noise) for k in range(len(data))])
 
 
@@ -85,7 +89,7 @@ def _cloud(axis: Any, data: np.ndarray, sigma: float) -> None:
     axis.plot(*data.T, "o", color=_INK, markersize=4.5)
     axis.plot(*data[_CHOSEN], "o", markerfacecolor="white", markeredgecolor=plots.VERMILLION,
               markeredgewidth=2.2, markersize=8)
-    axis.set(xticks=[], yticks=[], xlim=(-1.35, 1.35), ylim=(-0.62, 2.45), aspect="equal",
+    axis.set(xticks=[], yticks=[], xlim=(-1.35, 1.35), ylim=(-1.12, 2.45), aspect="equal",
              title=rf"$\sigma={sigma}$")
     axis.grid(False)
     axis.spines[:].set_visible(False)

@@ -160,9 +160,10 @@ HARNACK = Bound("Wang's Harnack inequality", "exponent, Gaussian smoothing",
 HARNACK_SEMIGROUP = Bound("Wang's Harnack inequality", "exponent, Ornstein–Uhlenbeck semigroup",
                           p * alpha * distance**2 / (2 * (p - 1) * (sp.exp(2 * alpha * t) - 1)),
                           ((alpha, p * distance**2 / (4 * (p - 1) * t)),))
-# E (N/n)^r for n = 1 + Bin(N − 1, ball): how rarely a small ball is empty.
+# E (N/n)^r for n = 1 + Bin(N − 1, ball): how rarely a small ball is empty; classical for r = 1
+# (Györfi et al. 2002, Lemma 4.1).
 order, ball = SYMBOLS["order"], SYMBOLS["ball"]
-INVERSE_BINOMIAL = Bound("Wang's Harnack inequality", "E (N/n)^order",
+INVERSE_BINOMIAL = Bound("Self-posterior lemma (ours)", "E (N/n)^order",
                          sp.gamma(order + 1) * ball**-order)
 
 # Proposition 6, general convex class: eps_stab² <= factor (gap/N)^c, c = order/(order + 1), with

@@ -71,8 +71,17 @@ STATEMENTS: tuple[Statement, ...] = (
         "Smoothing of the heat semigroup",
         "Gaussian smoothing compares a function at two points at an explicit price.",
         "Wang 1997",
-        "sharp Gaussian/OU form with its extremal function; self-posterior lemma, best "
-        "coefficients",
+        "sharp Gaussian/OU form with its extremal function",
+        (6,),
+    ),
+    Statement(
+        "Self-posterior lemma (ours)",
+        "How sure a noised point is of itself",
+        "A noised training point recognises itself at most as surely as one over its neighbours, "
+        "distant ones discounted.",
+        "not in the paper's public summary",
+        "E w̃^a ≤ A_a^{−a} and ≤ e^{a²|ū|²/2} Z^{−a}, every set, best coefficients; ≤ "
+        "a! e^{a(a+1)R²/2} (Nπ)^{−a} from the mass of a ball",
         (6,),
     ),
     Statement(
