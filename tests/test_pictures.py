@@ -690,6 +690,9 @@ def test_the_optimum_copies_and_new_images_have_no_twin(copied):
     apart = np.sqrt(((copied.images - copied.twins) ** 2).mean((2, 3)))
     assert apart[0].max() < 0.05 < apart[1].min()
     assert copied.images.shape == copied.twins.shape and copied.images.shape[:2] == (2, 6)
+    # Lemma 1's law, not only "near a training image": the noise of the steps, 1 + kappa, and not 1.
+    assert abs(copied.steps - 1.25) < 1e-3
+    assert abs(copied.noise.mean() / copied.steps - 1) < 0.12
 
 
 @pytest.fixture(scope="module", params=["drawn", *SEEDS])
