@@ -156,6 +156,7 @@ def test_logs_do_not_overflow():
 @pytest.mark.parametrize("call, name", (
     (lambda: two_nearest_neighbours(np.zeros((5, 2))), "points"),
     (lambda: two_nearest_neighbours(np.zeros((2, 2))), "neighbours"),
+    (lambda: two_nearest_neighbours(np.repeat(sphere(1, 9, 0), 2, 0)), "duplicated"),
     (lambda: neighbour_distances(np.zeros(3), 1), "points"),
     (lambda: neighbour_distances(np.full((3, 1), np.nan), 1), "points"),
     (lambda: neighbour_distances(np.zeros((3, 1)), 3), "neighbours"),
@@ -228,6 +229,7 @@ def test_the_ruler_is_inverted(d, n, k):
 
 @pytest.mark.parametrize("call, name", (
     (lambda: cap_radius(1.1, 2), "mass"), (lambda: cap_radius(-0.1, 2), "mass"),
+    (lambda: cap_radius([], 2), "mass"),
     (lambda: cap_radius(0.1, 0), "dimension"), (lambda: sphere_reading(0.4, 10), "dimension"),
     (lambda: sphere_reading(math.nan, 10), "dimension"), (lambda: sphere_reading(2, 2), "number"),
     (lambda: sphere_reading(2, math.inf), "number"),

@@ -24,6 +24,7 @@ from score_stability.theory import (
     standard_normal,
     two_point,
     two_point_algorithm,
+    two_point_true_score,
 )
 from score_stability.theory.exact_cases import _chi_square_rule
 from score_stability.yardsticks import estimates
@@ -532,3 +533,16 @@ def test_any_algorithm_refuses():
             two_point_algorithm(number, snr, fine)
     with pytest.raises(ValueError, match="two lists"):
         two_point_algorithm(2, 1.0, lambda m_S, m, k: ([m_S], [m_S, m_S]))
+
+
+@pytest.mark.parametrize(("number", "snr"), [(1, 1.0), (2, 1.0), (7, 0.3), (20, 4.0)])
+def test_the_true_score_is_as_far_as_the_constants_differ(number, snr):
+    case = two_point(number, snr)
+    assert abs(two_point_true_score(number, snr) - case.constant + case.seen_loss) < 1e-11
+
+
+def test_the_true_score_names_what_is_wrong():
+    with pytest.raises(ValueError, match="number"):
+        two_point_true_score(0, 1.0)
+    with pytest.raises(ValueError, match="snr"):
+        two_point_true_score(2, 0.0)

@@ -14,11 +14,13 @@ from score_stability.diffusion import OrnsteinUhlenbeck
 from score_stability.scores import EmpiricalScore
 from score_stability.yardsticks import (
     collision_probability,
+    index_information,
     membership_advantage,
     memorisation_excess,
     memorised_fraction,
     nearest_neighbour_ratio,
     own_weights,
+    plain_edge,
 )
 
 sizes = {"m": st.integers(1, 8), "n": st.integers(2, 9), "d": st.integers(1, 6)}
@@ -563,3 +565,34 @@ def test_own_weights_are_one_over_n_in_much_noise_and_for_equal_points():
 def test_own_weights_name_a_wrong_argument(points, chosen, sigmas, name):
     with pytest.raises((ValueError, TypeError), match=name):
         own_weights(points, chosen, sigmas, np.random.default_rng(0))
+
+
+def test_at_the_plain_edge_the_ratio_is_one_third():
+    rng = np.random.default_rng(4)
+    data, noise = rng.standard_normal((2, 30, 12))
+    edges, gaps = plain_edge(data, noise)
+    for k in range(30):
+        y = data[[k]] + np.sqrt(float(edges[k])) * noise[k]
+        found = nearest_neighbour_ratio(y, data)
+        assert found.nearest[0] == k and abs(float(found.ratio[0]) - 1 / 3) < 1e-9
+        others = ((np.delete(data, k, 0) - data[k]) ** 2).sum(1)
+        assert abs(float(gaps[k]) - others.min()) < 1e-9
+    with pytest.raises(ValueError, match="noise"):
+        plain_edge(data, noise[1:])
+    with pytest.raises(ValueError, match="data"):
+        plain_edge(data[:1], noise[:1])
+
+
+def test_the_residual_is_the_fall_of_the_information():
+    points = np.array([[-1.0], [0.5], [3.0]])
+    for sigma in (0.3, 1.0, 2.0):
+        t, step = sigma**2 / 2, 1e-5
+        late, early = (index_information(points, np.sqrt(2 * s))[1]
+                       for s in (t + step, t - step))
+        residual, known = index_information(points, sigma)
+        assert abs(residual - (early - late) / (2 * step)) < 1e-6
+        assert 0 < known < np.log(3) + 1e-12
+    with pytest.raises(ValueError, match="points"):
+        index_information(np.zeros((3, 2)), 1.0)
+    with pytest.raises(ValueError, match="sigma"):
+        index_information(points, 0.0)

@@ -692,6 +692,9 @@ def test_the_optimum_copies_and_new_images_have_no_twin(copied):
     apart = np.sqrt(((copied.images - copied.twins) ** 2).mean((2, 3)))
     assert apart[0].max() < 0.05 < apart[1].min()
     assert copied.images.shape == copied.twins.shape and copied.images.shape[:2] == (2, 6)
+    # Lemma 1's law, not only "near a training image": the noise of the steps, 1 + kappa, and not 1.
+    assert abs(copied.steps - 1.25) < 1e-3
+    assert abs(copied.noise.mean() / copied.steps - 1) < 0.12
 
 
 @pytest.fixture(scope="module", params=["drawn", *SEEDS])
@@ -754,6 +757,18 @@ def test_class_gaussians_have_mean_and_covariance_of_their_class(seed):
         assert np.abs(np.cov(draws.T) - covariance).max() < 0.15 * covariance.max()
     with pytest.raises(ValueError, match="labels"):
         pictures.class_gaussians(images, np.array([11]), np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_class_copulas_have_the_histograms_and_ranks_of_gaussians(seed):
+    images = datasets.digits()
+    found = pictures.class_copulas(images, np.random.default_rng(seed))
+    gaussian = pictures.class_gaussians(images, images.labels, np.random.default_rng(seed))
+    for label in range(10):
+        part = images.labels == label
+        np.testing.assert_array_equal(np.sort(found[part], 0), np.sort(images.pixels[part], 0))
+        order = gaussian[part].argsort(0)
+        assert (np.diff(np.take_along_axis(found[part], order, 0), axis=0) >= 0).all()
 # ------------------------------------------------------------------------- Proposition 6, a class
 
 

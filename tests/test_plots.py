@@ -58,6 +58,14 @@ def test_refuted_puts_every_false_claim_left_of_one():
     assert [t.get_text() for t in axis.get_yticklabels()] == ["half", "no sign"]
 
 
+def test_refuted_divides_the_sides_where_they_are_furthest_apart():
+    _, axis = plots.panels()
+    plots.refuted(axis, {"pair": ([1.0, 4.0], [3.0, 3.0]), "turned": (1.0, 2.0)})
+    (points,) = [line for line in axis.lines if line.get_marker() == "o"]
+    assert list(points.get_xdata()) == [1 / 3, 0.5]
+    assert "two sides" in axis.get_xlabel()
+
+
 def test_forbidden_says_so_inside_the_band():
     figure, axis = plots.panels()
     axis.set(ylim=(0, 2))

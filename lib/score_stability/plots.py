@@ -76,13 +76,17 @@ def forbidden(axis: Any, low: float, high: float, words: str = "", at: float = 0
                       xycoords=axis.get_yaxis_transform())
 
 
-def refuted(axis: Any, cases: Mapping[str, float]) -> None:
+def refuted(axis: Any, cases: Mapping[str, Any]) -> None:
     """Controls in one picture: what each false claim promises, over the truth.
 
-    Left of the line at 1 a claim is refuted. ``cases`` go from top to bottom.
+    Left of the line at 1 a claim is refuted. ``cases`` go from top to bottom. A case may also be
+    the pair of its sides, arrays or numbers that are not negative: then it is the smaller over the
+    larger one where they are furthest apart, the case on the claim's card, and the axis says so.
     """
     places = np.arange(len(cases))[::-1]
-    ratios = np.array(list(cases.values()), dtype=float)
+    pairs = any(np.ndim(case) for case in cases.values())
+    ratios = np.array([_furthest_apart(*case) if np.ndim(case) else case
+                       for case in cases.values()], dtype=float)
     axis.axvspan(1.0, 1.12, color="0.92", linewidth=0)
     axis.axvline(1.0, color=BLACK, linewidth=1.2)
     axis.hlines(places, ratios, 1.0, color=VERMILLION, linewidth=2)
@@ -92,8 +96,13 @@ def refuted(axis: Any, cases: Mapping[str, float]) -> None:
                       textcoords="offset points", ha="right", va="center", color=VERMILLION)
     axis.set(yticks=places, yticklabels=list(cases), ylim=(-0.6, len(cases) - 0.4),
              xlim=(min(0.0, ratios.min()) - 0.18, 1.12),
-             xlabel="what the false claim promises / the truth")
+             xlabel="smaller over larger of the two sides" if pairs else
+             "what the false claim promises / the truth")
     axis.grid(axis="y", visible=False)
+
+
+def _furthest_apart(one: Any, other: Any) -> float:
+    return float((np.minimum(one, other) / np.maximum(one, other)).min())
 
 
 def label_ticks(axis: Any, values: Sequence[float]) -> None:

@@ -39,6 +39,7 @@ from .crowding import one_curve as one_curve
 from .ruler import Ruler as Ruler
 from .ruler import read_images as read_images
 from .ruler import class_gaussians as class_gaussians
+from .ruler import class_copulas as class_copulas
 from .ruler import ruler_of_spheres as ruler_of_spheres
 from .recognition import Recognition as Recognition
 from .recognition import recognise as recognise

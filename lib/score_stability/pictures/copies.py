@@ -3,6 +3,7 @@ images, which have no twin."""
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any, NamedTuple
 
@@ -24,7 +25,8 @@ class Copies(NamedTuple):
     empirical score, and of ``held_out``, ``gaussian`` and ``white`` ones ``(M',)`` with the same
     noise; the first ``images``, ``twins (2, n, h, w)``, or with colours at the end, as pixels:
     samples and held-out images above their nearest training images, ``origin (M,)`` which one it is
-    for each sample."""
+    for each sample. ``noise (M,)`` is d1²/(v d) of the samples, v d the noise of the stopping time;
+    ``steps`` what it is on average for one training point, by the recursion of the steps."""
 
     sampled: np.ndarray
     held_out: np.ndarray
@@ -33,6 +35,8 @@ class Copies(NamedTuple):
     images: np.ndarray
     twins: np.ndarray
     origin: np.ndarray
+    noise: np.ndarray
+    steps: float
 
 
 def sample_and_compare(generator: np.random.Generator, images: Any = "mnist", number: int = 4000,
@@ -53,21 +57,27 @@ def sample_and_compare(generator: np.random.Generator, images: Any = "mnist", nu
         generator.standard_normal((count, data.shape[1])))
     noise, normal, white = (torch.from_numpy(generator.standard_normal(tuple(fresh.shape)))
                             for _ in range(3))
-    output = sample(EmpiricalScore(data, process), process,
-                    kappa_grid(KAPPA, STOP, HORIZON).times, start, generator,
+    times = kappa_grid(KAPPA, STOP, HORIZON).times
+    output = sample(EmpiricalScore(data, process), process, times, start, generator,
                     scheme=exponential_integrator)
+    variance = float(process.variance(HORIZON))  # with one training point: score -y/sigma_t²
+    for a, b in itertools.pairwise(times):
+        step = exponential_integrator(process, a, b)
+        variance = (step.A - step.B / float(process.variance(a))) ** 2 * variance + step.v
     # Normal weights of the training images have their covariance: no decomposition is needed.
     weights = torch.from_numpy(generator.standard_normal((controls, number))) / math.sqrt(number)
     model = data.mean(0) + weights @ (data - data.mean(0)) + math.sqrt(RIDGE) * normal
     mu = float(process.mean_scale(STOP))
     noised = [output / mu, *(process.sample(x, STOP, noise) / mu for x in (fresh, model, white))]
-    found = [nearest_neighbour_ratio(y, data, float(process.variance(STOP)) / mu**2)
-             for y in noised]
+    v = float(process.variance(STOP)) / mu**2
+    found = [nearest_neighbour_ratio(y, data, v) for y in noised]
     rows, twins = (np.stack([scale.to_pixels(x.numpy()).reshape(-1, *train.shape) for x in pair])
                    for pair in ([y[:shown] for y in noised[:2]],
                                 [data[f.nearest[:shown]] for f in found[:2]]))
     sampled, new, gaussian, noisy = (f.ratio.numpy() for f in found)
-    return Copies(sampled, new, gaussian, noisy, rows, twins, found[0].nearest.numpy())
+    return Copies(sampled, new, gaussian, noisy, rows, twins, found[0].nearest.numpy(),
+                  found[0].distance.numpy() ** 2 / (v * data.shape[1]),
+                  variance / float(process.variance(STOP)))
 
 
 def perfection_memorises() -> Copies:

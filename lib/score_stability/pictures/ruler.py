@@ -49,6 +49,20 @@ def class_gaussians(images: datasets.Images, labels: np.ndarray,
     return out
 
 
+def class_copulas(images: datasets.Images, generator: np.random.Generator) -> np.ndarray:
+    """As many draws from a Gaussian copula of each class with the histograms of its pixels.
+
+    ``(n, d)``: ``class_gaussians``, the values of a pixel in a class replaced, rank for rank, by
+    those of the images.
+    """
+    out = class_gaussians(images, images.labels, generator)
+    for label in np.unique(images.labels):
+        part = images.labels == label
+        ranks = out[part].argsort(0).argsort(0)
+        out[part] = np.take_along_axis(np.sort(images.pixels[part], 0), ranks, 0)
+    return out
+
+
 def read_images(generator: np.random.Generator) -> Ruler:
     """The numbers of ``ruler_of_spheres``: all digits and all MNIST images that are shipped."""
     data = [datasets.load(name) for name in NAMES]

@@ -7,6 +7,7 @@ from .bounds import Bound as Bound
 from .bounds import last_iterate_zcdp as last_iterate_zcdp
 from .exact_cases import ExactCase as ExactCase
 from .exact_cases import two_point as two_point
+from .exact_cases import two_point_true_score as two_point_true_score
 from .exact_cases import gaussian_mean as gaussian_mean
 from .exact_cases import gaussian_affine as gaussian_affine
 from .exact_cases import Moves as Moves

@@ -100,6 +100,25 @@ def two_point(number: int, snr: float, nodes: int = 4001) -> ExactCase:
     )
 
 
+def two_point_true_score(number: int, snr: float, nodes: int = 4001) -> float:
+    """Mean distance E |s* − s^|² of true and empirical score on the training set, denoiser units.
+
+    As in ``two_point``, seen from X_0 = +1 in S: ``E (tanh h − tanh(h + ½ log(n/(N − n))))²`` over
+    n ~ 1 + Bin(N − 1, ½). By Lemma 1 it is ``constant − seen_loss`` of that case; here it is summed
+    by itself. Raises ``ValueError`` for number < 1, or snr that is not positive and finite.
+    """
+    if number < 1:
+        raise ValueError(f"number must be at least 1; got {number}")
+    if not (math.isfinite(snr) and snr > 0):
+        raise ValueError(f"snr must be positive and finite; got {snr}")
+    z, weights = standard_normal(nodes)
+    h = snr + math.sqrt(snr) * z[:, None]
+    n = 1 + np.arange(number)
+    with np.errstate(divide="ignore"):
+        log_odds = 0.5 * (np.log(n) - np.log(number - n))
+    return float(weights @ (np.tanh(h + log_odds) - np.tanh(h)) ** 2 @ _fair_coins(number - 1))
+
+
 @lru_cache(maxsize=64)
 def _fair_coins(trials: int) -> np.ndarray:
     """The law of the number of heads: a sweep over snr asks for the same three again and again."""

@@ -19,6 +19,8 @@ from .memorisation import nearest_neighbour_ratio as nearest_neighbour_ratio
 from .memorisation import memorised_fraction as memorised_fraction
 from .memorisation import collision_probability as collision_probability
 from .memorisation import own_weights as own_weights
+from .memorisation import plain_edge as plain_edge
+from .memorisation import index_information as index_information
 from .memorisation import membership_advantage as membership_advantage
 from .dimension import TwoNN as TwoNN
 from .dimension import neighbour_distances as neighbour_distances

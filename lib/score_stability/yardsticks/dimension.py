@@ -195,7 +195,8 @@ def cap_radius(mass: Any, dimension: float) -> Any:
 
     ``mass = I(r² (1 − r²/4))/2`` up to a half, with I the regularised incomplete beta function of
     parameters d/2, 1/2, and by symmetry beyond; r is a chord, from 0 to 2, and d need not be whole.
-    Shape as ``mass``. Raises ``ValueError`` for a mass outside [0, 1] or a dimension <= 0.
+    Shape as ``mass``. Raises ``ValueError`` for an empty mass, one outside [0, 1] or a
+    dimension <= 0.
     Source: the area of a spherical cap.
 
     >>> from score_stability.yardsticks import cap_radius
@@ -205,8 +206,8 @@ def cap_radius(mass: Any, dimension: float) -> Any:
     from scipy.special import betaincinv
 
     u, d = as_numpy("mass", mass), _dimension(dimension)
-    if (u < 0).any() or (u > 1).any():
-        raise ValueError("mass must lie in [0, 1]")
+    if not u.size or (u < 0).any() or (u > 1).any():
+        raise ValueError("mass must lie in [0, 1] and not be empty")
     sine = betaincinv(d / 2, 0.5, 2 * np.minimum(u, 1 - u))  # sin² of the angle
     cosine = np.sqrt(1 - sine)
     return 2 * np.sqrt(np.where(u <= 0.5, sine / (1 + cosine), 1 + cosine) / 2)

@@ -183,6 +183,71 @@ def own_weights(points, chosen, sigmas, generator: np.random.Generator) -> np.nd
         return np.stack([1 / np.exp(-(half / s + along) / s).sum(1) for s in sigma], 1)
 
 
+def plain_edge(data, noise):
+    """Where the plain test, without correction, loses the noised copy of each training point.
+
+    Of ``x_J + √v xi_J`` the v at which ``d1 = d2/3``, and ``Delta²``, the squared distance from x_J
+    to its nearest other point; both ``(N,)``, torch float64, for ``data`` and ``noise`` ``(N, d)``:
+    the least root over k of ``8 v |xi|² + 2 √v xi.(x_k − x_J) = |x_k − x_J|²``. In many dimensions
+    it is about ``Delta²/(8 d)``. Raises ``ValueError`` naming the argument: shapes, fewer than two
+    points. Source: notebook on Lemma 1.
+
+    >>> from score_stability.yardsticks import plain_edge
+    >>> v, gap = plain_edge([[0.0], [4.0]], [[1.0], [-1.0]])  # at 1 one is 1 and 3 away
+    >>> v.tolist(), gap.tolist()
+    ([1.0, 1.0], [16.0, 16.0])
+    """
+    import math
+
+    import torch
+
+    x, xi = as_tensor("data", data, "N", "d"), as_tensor("noise", noise, "N", "d")
+    if len(x) < 2:
+        raise ValueError("data must hold at least two points")
+    if xi.shape != x.shape:
+        raise ValueError(f"noise must have the shape of data, {tuple(x.shape)}")
+    squares = torch.cdist(x, x)**2
+    squares.fill_diagonal_(math.inf)
+    b, q = xi @ x.T - (xi * x).sum(1)[:, None], (xi**2).sum(1)[:, None]
+    root = (-b + torch.sqrt(b**2 + 8 * q * squares)) / (8 * q)
+    root[torch.isinf(squares)] = math.inf
+    return root.min(1).values**2, squares.min(1).values
+
+
+def index_information(points, sigma: float, nodes: int = 1001) -> tuple[float, float]:
+    """What ``X = x_J + sigma xi`` tells about J, and the mean square residual of the score.
+
+    ``(E |s^ − g|², I(J; X))`` for ``points`` ``(N, 1)`` on the line, J uniform, ``g = −xi/sigma``
+    and s^ the empirical score, by a quadrature of ``nodes`` nodes for xi. The first is
+    −dI/dt where sigma² = 2t. Raises ``ValueError`` naming the argument: points not on the line, a
+    sigma that is not positive. Source: Guo, Shamai, Verdú 2005.
+
+    >>> from score_stability.yardsticks import index_information
+    >>> [round(value, 4) for value in index_information([[-1.0], [1.0]], 0.1)]  # log 2
+    [0.0, 0.6931]
+    """
+    import math
+
+    import torch
+
+    from ..theory.exact_cases import standard_normal
+
+    x = as_tensor("points", points, "N", "d")
+    if x.shape[1] != 1:
+        raise ValueError("points must lie on the line, (N, 1)")
+    sigma = number("sigma", sigma)
+    if not sigma > 0:
+        raise ValueError("sigma must be positive")
+    xi, w = (torch.from_numpy(v) for v in standard_normal(nodes))
+    z = x + sigma * xi  # (N, nodes)
+    logits = -((z[..., None] - x[:, 0]) / sigma)**2 / 2
+    score = (logits.softmax(-1) @ x[:, 0] - z) / sigma**2
+    # log of N(xi) over the mean kernel: log N less the posterior entropy, on average.
+    log_ratio = math.log(len(x)) - xi**2 / 2 - logits.logsumexp(-1)
+    residual = (score + xi / sigma)**2
+    return float((residual @ w).mean()), float((log_ratio @ w).mean())
+
+
 def membership_advantage(data, index: int, fresh, process, early_stopping_time: float) -> float:
     """Total variation between one sample of the exact reverse process for S and for S^i.
 
