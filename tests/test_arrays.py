@@ -204,6 +204,9 @@ CALLS = {
             step_size=0.01).gap, {"population": np.concatenate([X, Y])}),
     "dimension.cap_radius": (lambda mass: dimension.cap_radius(mass, 2.0),
                              {"mass": np.array([0, 1, 1])}),
+    "memorisation.plain_edge": (memorisation.plain_edge, {"data": X, "noise": Y}),
+    "memorisation.index_information": (lambda points: memorisation.index_information(points, 0.5),
+                                       {"points": X[:, :1]}),
     "memorisation.own_weights": (
         lambda points, sigmas: memorisation.own_weights(points, [0, 2], sigmas,
                                                         np.random.default_rng(0)),
@@ -504,6 +507,7 @@ contraction.ComparisonChain.spectral_rate contraction.ComparisonChain.stationary
 contraction.best_burn_in contraction.first_moment contraction.second_moment dimension.TwoNN
 divergences.InceptionMetrics exact_cases.AdjacentMoments exact_cases.ExactCase
 exact_cases.gaussian_affine exact_cases.gaussian_mean exact_cases.two_point
+exact_cases.two_point_true_score
 path_bounds.GirsanovTerms exact_law.Law.moments exact_law.Start law_divergences.divergences_from
 exact_law.exact_start law_divergences.kl_at law_divergences.kl_between law_divergences.kl_from
 exact_law.matched_start exact_law.score_and_slope path_bounds.score_error path_bounds.start_cost

@@ -27,7 +27,7 @@ ALLOWED = {
     "17": {"torch.linalg.eigh(noise_covariances": "even moments along simple vectors",
            "torch.linalg.eigh(fitted)": "even moments along the simple first vector"},
     "21": {"np.linalg.svd(rest.pixels": "the signs are fixed in the next line"},
-    "26": {"np.linalg.eigh(cov": "quadratic forms"},
+    "26": {"np.linalg.cholesky(": "the factor with a positive diagonal is one"},
 }
 # The order within a part, or of equal numbers, is the processor's; for a value alone it is fine.
 ORDER = re.compile(r"partition\(|\btopk\(")
