@@ -39,7 +39,7 @@ PARTS = (
     ),
     (
         "A certificate",
-        "Theorem 3 made pathwise, from training data alone.",
+        "Theorem 3 for one data set: what training images can certify, and what they cannot.",
         (26,),
     ),
 )

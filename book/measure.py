@@ -112,7 +112,7 @@ def main(numbers):
             m, phone = found
             heights.append(m["screens"])
             print(f"{path.name[:2]}  {m['screens']:7.1f}  {phone['screens']:5.1f}"
-                  f"  {m['first']:5.2f}  {m['story']:5.1f}  {m['count']:7}"
+                  f"  {m['first']:5.2f}  {m['story']:5.2f}  {m['count']:7}"
                   f"  {100 * m['figures']:5.1f}  {100 * m['code']:6.1f}  {m['rows']:4}")
         browser.close()
     print(f"mean {sum(heights) / len(heights):6.1f}")

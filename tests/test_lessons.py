@@ -255,3 +255,15 @@ def test_the_numbers_of_lesson_9_are_those_of_its_cells(edits, noise):
     for s in wanted:
         low, high = names["chains"][s].green()
         assert any(0.995 * low < x < 1.005 * high for x in printed), (s, low, high, printed)
+
+
+def test_the_numbers_of_lesson_3_are_those_of_its_cell():
+    nb = notebook.read(CONFIG.notebook(3))
+    (cell,) = (c for c in notebook.code_cells(nb)
+               if notebook.title_in(c["source"]).startswith("Try it"))
+    (share,) = cell["outputs"][0]["metadata"]["verdicts"]["numbers"]["eps_stab^2 / (L - L̂)"]
+    assert "sigma = 0.05 " in cell["source"]
+    assert f"{share:.2f} of the gap is stability at 0.05" in TEACHING
+    claim, _ = deck.claims(nb)["the answer of Try it, sigma = 0.09"]
+    assert claim["status"] != "violated" and 0.46 < claim["numbers"]["lhs"] < 0.5
+    assert "half of it just below 0.09" in TEACHING
