@@ -34,7 +34,7 @@ help:
 	@echo "make colab       run notebooks as Colab would, without a checkout: NOTEBOOKS='00 03'"
 
 quick: .venv/.installed
-	$(ONE) $(BIN)/python -m pytest -q -n 2 --dist loadscope notebooks/00_*.ipynb notebooks/04_*.ipynb
+	$(ONE) $(BIN)/python -m pytest -q -n $(JOBS) notebooks/00_*.ipynb notebooks/04_*.ipynb
 	$(BIN)/python -m verdicts table 00 04
 
 notebooks: .venv/.installed

@@ -6,8 +6,9 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+from verdicts.processors import THREADS
+
 PACKAGES = ("numpy", "scipy", "sympy", "matplotlib", "torch", "scikit-learn", "z3-solver", "nbval")
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
 def processor():

@@ -10,6 +10,7 @@ from verdicts.config import load_config
 
 _ADDRESS = re.compile(r"https://[\w.-]+/[\w.-]+/[\w.-]+")
 _URL = re.compile(r'^(Repository = )"[^"\n]*"', re.MULTILINE)
+_VERSION = re.compile(r'^version: *"?([^"\n]+?)"? *$', re.MULTILINE)
 # Whatever still stands for an owner; the code and the texts that are about it name it too.
 _PLACEHOLDER = re.compile(r"[/:]OWNER/")
 
@@ -64,12 +65,12 @@ def versions(config):
     root = config.root
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     version = project["version"]
-    places = {"CITATION.cff": r"^version: *\"?([^\"\n]+?)\"? *$"}
-    for name, pattern in places.items():
-        if (root / name).is_file():
-            found = re.search(pattern, (root / name).read_text(encoding="utf-8"), re.MULTILINE)
-            if not found or found[1] != version:
-                yield f"{name}: version {found[1] if found else 'missing'}, pyproject {version}"
+    citation = root / "CITATION.cff"
+    if citation.is_file():
+        found = _VERSION.search(citation.read_text(encoding="utf-8"))
+        if not found or found[1] != version:
+            stated = found[1] if found else "missing"
+            yield f"{citation.name}: version {stated}, pyproject {version}"
     if (root / ".zenodo.json").is_file():
         stored = json.loads((root / ".zenodo.json").read_text(encoding="utf-8")).get("version")
         if stored != version:

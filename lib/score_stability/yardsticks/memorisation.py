@@ -230,7 +230,7 @@ def index_information(points, sigma: float, nodes: int = 1001) -> tuple[float, f
 
     import torch
 
-    from ..theory.exact_cases import standard_normal
+    from ..theory.quadrature import standard_normal
 
     x = as_tensor("points", points, "N", "d")
     if x.shape[1] != 1:
