@@ -342,6 +342,7 @@ CALLS = {
         lambda data, noise: linear_denoisers.fit_ridge(
             linear_denoisers.affine, data, noise, 1.0, 1.0).full.parameters,
         {"data": X, "noise": Y[:, None]}),
+    "linear_denoisers.Ridge.stability_elsewhere": (PAIR.stability_elsewhere, {"y": X}),
     "linear_denoisers.Ridge.leave_two_out": (PAIR.leave_two_out, {"pairs": ONE}),
     "linear_denoisers.Ridge.replace_one_changes": (PAIR.replace_one_changes,
                                                    {"triples": np.array([[0, 1, 2]])}),

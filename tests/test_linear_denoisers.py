@@ -1,5 +1,6 @@
 """Linear denoisers: closed forms against retraining, invariants, wrong input."""
 
+import itertools
 import math
 import subprocess
 import sys
@@ -147,6 +148,18 @@ def test_pathwise_inequalities(seed, penalty, s):
     assert abs(root_gap) <= found.score_stability * (1 + 1e-9)
     # Ridge minimises over a convex class: eps² <= LOO − L̂, for every data set.
     assert found.stability <= (found.loo - found.seen_loss) * (1 + 1e-9) + 1e-12
+
+
+def test_stability_elsewhere_is_a_mean_over_pairs_of_refits():
+    features, data, noise = problem(number=6)
+    fit = ld.fit_ridge(features, data, noise, 1.0, 0.5)
+    y = np.random.default_rng(9).standard_normal((5, 4))
+    models = [ld.fit_ridge(features, np.delete(data, i, 0), np.delete(noise, i, 0), 1.0,
+                           0.5).full(y) for i in range(6)]
+    pairs = [((a - b)**2).sum(1).mean() for a, b in itertools.permutations(models, 2)]
+    assert fit.stability_elsewhere(y) == pytest.approx(np.mean(pairs), rel=1e-10)
+    with pytest.raises(ValueError, match="y"):
+        fit.stability_elsewhere(y[:, :3])
 
 
 def test_effective_dimension():

@@ -49,8 +49,7 @@ def fit_penalties(generator: np.random.Generator, number: int = 300,
     parts = [fit.jackknife for fit in fits]
     wild = int(np.abs(np.log(np.array(penalties) / ELSEWHERE)).argmin())
     y = held_out[:60] + NOISE_LEVEL * unseen[:60, 0]
-    outputs = np.tensordot(features(y, NOISE_LEVEL), fits[wild].parameters_without(), (1, 1))
-    elsewhere = math.sqrt(2 * outputs.var(1, ddof=1).sum(1).mean())  # over pairs i != j
+    elsewhere = math.sqrt(fits[wild].stability_elsewhere(y))
     more = [fit_ridge(affine, images[:n], generator.standard_normal((n, draws, 64)), s,
                       1.0).jackknife
             for s in (0.3, 1.0, 3.0) for n in (30, 100, number) for draws in (1, 4)]

@@ -277,6 +277,14 @@ class Ridge:
                                  trans=1)
         return self.full.parameters - moved.reshape(p, count, d).transpose(1, 0, 2)
 
+    def stability_elsewhere(self, y: Any) -> float:
+        """What ``jackknife.stability`` is if seen from ``y`` ``(M, d)``, noised points of neither
+        set: the mean over i != j of |m_−i(y) − m_−j(y)|². No certificate: a negative control."""
+        y = as_numpy("y", y, "M", self.full.parameters.shape[1])
+        psi = self.full.features(y, self.full.noise_level)
+        outputs = np.tensordot(psi, self.parameters_without(), (1, 1))
+        return float(2 * outputs.var(1, ddof=1).sum(1).mean())
+
     def leave_two_out(self, pairs: Any) -> np.ndarray:
         """Loss at datum a of the model without a and b, ``(T,)``, for rows (a, b) of ``pairs``."""
         pairs = indices("pairs", pairs, len(self._rows))
