@@ -27,7 +27,7 @@ help:
 	@echo "make portable    run notebooks under simulated processors: NOTEBOOKS='17 20' PROCESSORS='nehalem zen'"
 	@echo "make lab         open the notebooks in JupyterLab"
 	@echo "make bench       measure the cost ratios"
-	@echo "make book        build the web site from the stored outputs (OFFLINE=1: with its own MathJax)"
+	@echo "make book        build the web site from the stored outputs (OFFLINE=1: with its own KaTeX)"
 	@echo "make book-test   build it offline and look at every page in headless Chromium"
 	@echo "make slides      slides of one notebook, or the deck of its lesson: NOTEBOOK=04"
 	@echo "make publish-check   write the public address: REPOSITORY=https://github.com/NAME/REPO"

@@ -1,9 +1,10 @@
 """Build the site from the stored outputs; nothing is executed.
 
-    python book/build.py              formulas by MathJax from its network
-    python book/build.py --offline    formulas by a copy of MathJax in the site (needs npm once)
+    python book/build.py              formulas by KaTeX from its network
+    python book/build.py --offline    formulas by a copy of KaTeX in the site (needs npm once)
 
-Warnings are errors, and every internal link and anchor of the result is followed.
+Warnings are errors, every internal link and anchor of the result is followed, and what its pages
+load in vain is taken out.
 """
 
 import argparse
@@ -19,6 +20,7 @@ sys.path.insert(0, str(HERE))
 import links  # noqa: E402
 import npm  # noqa: E402
 import pages  # noqa: E402
+import weight  # noqa: E402
 
 from verdicts.config import load_config  # noqa: E402
 
@@ -34,21 +36,22 @@ def build(offline=False):
     command = [sys.executable, "-m", "sphinx", "-q", "-j", "auto", "-W", "--keep-going",
                "-b", "html", "-c", HERE, "-d", OUT / "doctrees", source, site]
     if offline:
-        command += ["-D", "mathjax_path=mathjax/tex-mml-chtml.js"]
+        command += ["-D", "katex=katex/"]
     status = subprocess.run(list(map(str, command))).returncode
     if status:
         raise SystemExit(status)
     if offline:
-        npm.unpack(npm.MATHJAX, site / "_static" / "mathjax")
+        npm.unpack(npm.KATEX, site / "_static" / "katex")
     broken = links.broken(site)
     if broken:
         raise SystemExit("\n".join(["broken links:", *broken]))
+    weight.lighten(site)
     return site
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--offline", action="store_true", help="copy MathJax into the site")
+    parser.add_argument("--offline", action="store_true", help="copy KaTeX into the site")
     start = time.perf_counter()
     place = build(**vars(parser.parse_args()))
     count = len(list(place.rglob("*.html")))

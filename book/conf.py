@@ -2,7 +2,12 @@
 
 import importlib
 import re
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import npm
 
 from verdicts.config import load_config
 
@@ -41,6 +46,7 @@ html_static_path = ["style.css", "reading.js"]
 html_css_files = ["style.css"]
 html_js_files = [("reading.js", {"defer": "defer"})]
 html_scaled_image_link = False  # reading.js enlarges in place
+html_search_scorer = str(Path(__file__).with_name("scorer.js"))
 html_copy_source = False
 html_show_sphinx = False
 html_theme_options = {
@@ -106,5 +112,13 @@ def linkcode_resolve(domain, info):
     return None
 
 
+def _katex(app, config):
+    """Formulas as Sphinx marks them for MathJax; reading.js sets them by KaTeX, a quarter of it."""
+    config.mathjax_path = f"{config.katex}katex.min.js"
+    app.add_css_file(f"{config.katex}katex.min.css")
+
+
 def setup(app):
+    app.add_config_value("katex", f"https://cdn.jsdelivr.net/npm/{npm.KATEX.name}/dist/", "html")
+    app.connect("config-inited", _katex)
     app.connect("autodoc-process-docstring", _as_rst)

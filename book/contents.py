@@ -75,6 +75,35 @@ SIDEBAR = {
     26: "26 · A certified diffusion model",
 }
 
+# What a reader may look for and the text of a chapter calls otherwise.
+KEYWORDS = {
+    1: ("time reversal", "Tweedie's formula", "denoiser"),
+    2: ("training data extraction", "replication", "nearest neighbour"),
+    3: ("algorithmic stability", "replace-one stability", "influence"),
+    4: ("generalization bound", "generalization gap", "overfitting"),
+    5: ("on-average stability", "empirical risk"),
+    6: ("Harnack inequality", "posterior weight"),
+    7: ("empirical risk minimisation", "kernel density"),
+    8: ("empirical risk minimisation", "hypothesis class"),
+    9: ("manifold hypothesis", "TwoNN"),
+    10: ("Euler-Maruyama", "discretization", "noise schedule", "step size"),
+    11: ("Girsanov theorem", "KL divergence", "data processing"),
+    12: ("discretization error", "sampling error"),
+    13: ("optimal step size", "noise schedule"),
+    14: ("U-curve", "KL divergence"),
+    15: ("probability flow", "deterministic sampler", "DDIM"),
+    16: ("stochastic gradient descent", "gradient clipping", "regularization"),
+    17: ("minibatch noise", "gradient covariance"),
+    18: ("reflection coupling", "Langevin", "SGLD"),
+    20: ("minibatch noise", "number of noise draws"),
+    21: ("energy distance", "image generation"),
+    22: ("overfitting", "mode collapse", "diagnostics"),
+    23: ("concentration inequality", "McDiarmid", "tail bound"),
+    24: ("membership inference", "differential privacy", "attack"),
+    25: ("minimax rate", "adaptivity"),
+    26: ("leave-one-out", "cross-validation", "generalization bound"),
+}
+
 # Pages of the last part, as paths of the assembled source.
 REFERENCE = (
     "notation",

@@ -105,7 +105,6 @@ def main(numbers):
             for width, height in (DESKTOP, PHONE):
                 page = browser.new_page(viewport={"width": width, "height": height})
                 page.goto((SITE / config.notebooks / f"{path.stem}.html").as_uri())
-                page.evaluate("window.MathJax?.startup?.promise")
                 page.wait_for_timeout(300)
                 found.append(measure(page))
                 page.close()

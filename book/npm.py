@@ -42,6 +42,11 @@ MATHJAX = Package(  # the last version whose fonts come with it
     ("LICENSE", "es5/tex-mml-chtml.js", "es5/output/chtml/fonts/woff-v2/",
      "es5/input/tex/extensions/"),
     root="es5/")
+KATEX = Package(
+    "katex@0.19.1",
+    "jG8uKntjSEcm2EpQOh0XturpPuuC9r3Sq5HLHdsFdWZT27E672SF19QEi+of0/YeOy15lDgRhKvr5614uRrEfA==",
+    ("LICENSE", "dist/katex.min.js", "dist/katex.min.css", "dist/fonts/"),
+    root="dist/")
 REVEAL = Package(
     "reveal.js@5.2.1",
     "r7//6mIM5p34hFiDMvYfXgyjXqGRta+/psd9YtytsgRlrpRzFv4RbH76TXd2qD+7ZPZEbpBDhdRhJaFgfQ7zNQ==",

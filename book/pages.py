@@ -9,16 +9,18 @@ import base64
 import copy
 import importlib
 import inspect
+import itertools
 import pkgutil
 import re
 import shutil
 from pathlib import Path
 
-from contents import PARTS, REFERENCE, SIDEBAR
+import crossref
+from contents import KEYWORDS, PARTS, REFERENCE, SIDEBAR
 
 from verdicts import chapter as chapter_form
 from verdicts import notebook, report, stamp
-from verdicts.cards import WORDS, kind_words
+from verdicts.cards import GREEK, WORDS, anchor, kind_words, pretty
 
 HERE = Path(__file__).parent
 TEXTS = (
@@ -29,6 +31,7 @@ LEGEND = "Legend of verdicts"
 PICTURES = ("headline.png", "one_image.png")  # of the README
 # Figures of the landing page: name, notebook and number there.
 FIGURES = {"map.png": (0, 1), "reverse.png": (0, 2), "kappa.png": (14, 1)}
+_BRITISH = re.compile(r"\b[a-z]+(?:isation|iser|ising|ise)s?\b")
 _LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)\s#]+)(#[^)\s]*)?\)")
 
 
@@ -45,10 +48,14 @@ def assemble(config, target):
     pages |= {name: (config.root / name).read_text(encoding="utf-8") for name in TEXTS}
     pages |= api_pages()
     known = {*pages, *(f"{config.notebooks}/{p.name}" for p in config.all_paths())}
+    found = crossref.links(config)
     for name, text in pages.items():
-        notebook.write(target / name, _outside_links(text, name, known, config))
+        if name.endswith(".md"):
+            start = "../" * name.count("/") + config.notebooks
+            text = found.prose(_outside_links(text, name, known, config), name, start)
+        notebook.write(target / name, text)
     for path in config.all_paths():
-        notebook.write(target / config.notebooks / path.name, chapter(config, path))
+        notebook.write(target / config.notebooks / path.name, chapter(config, path, found))
     for name in PICTURES:
         shutil.copy(HERE / name, target / "book" / name)
     for name in FIGURES:
@@ -117,33 +124,51 @@ def _image(config, name, *classes):
 # ----------------------------------------------------------------------------- chapters
 
 
-def chapter(config, path):
-    """A notebook as the site shows it: its own navigation in place of the stored one.
+def chapter(config, path, found=None):
+    """A notebook as the site shows it: its own navigation in place of the stored one, its prose
+    and cards with the links of ``crossref.links(config)``.
 
     The badge is a remote image and the stored navigation leads away from the site, so cell 0 keeps
     the title, and a text link to Colab; the setup cell is for Colab only.
     """
     nb = notebook.read(path)
+    found = found or crossref.links(config)
     link = stamp.colab_link(config, path)
     title = f"# {stamp.title(path)}"
     source = f"{config.repository}/raw/{config.branch}/{config.notebooks}/{path.name}"
     outside = (f"[Open in Colab]({link}) · [Download]({source})" if config.published else
                "Colab and download: once published")
+    about = ", ".join(f"[{s.id}](../statements.md#{anchor(s.id)})" for s in config.registry()
+                      if path.name[:2] in (f"{n:02d}" for n in s.notebooks))
     nb["cells"][0]["source"] = (
-        f"{title}\n\n{outside} · [Notation](../notation.md) · [Statements](../statements.md)"
+        f"{title}\n\n{outside} · [Notation](../notation.md) · "
+        + (about or "[Statements](../statements.md)")
     )
-    legend = f'href="{config.legend_link()}"'
-    here = f'href="{config.legend.replace(".ipynb", ".html")}"'
+    crossref.cards(config, path, nb, found)
+    _prose(config, path, nb, found)
     _prompts(nb)
     _captions(nb)
     for cell in nb["cells"]:
         if "setup" in notebook.tags(cell):
             cell["metadata"]["tags"] = [*notebook.tags(cell), "remove-cell"]
-        for output in cell.get("outputs", []):
-            data = output.get("data", {})
-            if config.legend and "text/html" in data:
-                data["text/html"] = data["text/html"].replace(legend, here)
     return notebook.dumps(nb)
+
+
+def _prose(config, path, nb, found):
+    """Links in prose, anchors of equations, and the words by which the search finds the page."""
+    cells = [c for c in nb["cells"] if c["cell_type"] == "markdown"]
+    number = int(path.name[:2]) if path.name[:2].isdigit() else None
+    texts = found.anchored([c["source"] for c in cells], number)
+    for cell, text in zip(cells, texts, strict=True):
+        cell["source"] = found.prose(text, path.name, ".")
+    symbols = {name for name, pattern in config.symbols.items()
+               if any(re.search(pattern, c["source"]) for c in cells)}
+    words = {word for name in symbols if re.fullmatch(r"\w+", name)
+             for word in (name, *(name.replace(g, w) for w, g in GREEK.items() if g in name))}
+    for cell in cells:  # American readers look for memorization
+        words |= {w.replace("is", "iz") for w in _BRITISH.findall(cell["source"])}
+    words = [*KEYWORDS.get(number, ()), *sorted(words)]
+    nb["metadata"]["myst"] = {"html_meta": {"keywords": ", ".join(words)}}
 
 
 def _prompts(nb):
@@ -260,7 +285,12 @@ def statements(config):
         "paper's form, ours, the chapters, and each claim that the notebooks make about it. "
         "Generated from the stored outputs.",
     ]
-    for entry in report.entries(config, report.stored_claims(config)):
+    stored = report.stored_claims(config)
+    anchors = {}
+    for _, found in itertools.groupby(stored, lambda pair: pair[0]):
+        records = [r for _, r in found]
+        anchors |= {id(r): a for r, a in zip(records, crossref.claim_anchors(records), strict=True)}
+    for entry in report.entries(config, stored):
         s = entry.statement
 
         def link(path):
@@ -268,19 +298,20 @@ def statements(config):
 
         _, sentence, verdict, controls, slack, noticed, places = report.cells(entry, link)
         facts = [
-            f"- the paper's form: `{s.paper_form}`",
-            f"- ours: `{s.ours}`",
-            f"- chapters: {places}",
-            f"- verdict: {verdict}; controls: {controls}; slack (bound / truth): {slack}; "
+            f"- **The paper's form.** {s.paper_form}",
+            f"- **Ours.** {s.ours}",
+            f"- **Chapters.** {places}",
+            f"- **Verdict.** {verdict}; controls: {controls}; slack (bound / truth): {slack}; "
             f"would notice: {noticed}",
         ]
         claims = [
-            [r["key"], kind_words(r["kind"], r.get("of")), WORDS.get(r["status"], r["status"]),
-             f"[{p.name[:2]}]({config.notebooks}/{p.name})"]
+            [f'<a href="{config.notebooks}/{p.stem}.html#{anchors[id(r)]}">{_key(r)}</a>',
+             kind_words(r["kind"], r.get("of")), WORDS.get(r["status"], r["status"]), p.name[:2]]
             for p, r in entry.claims
         ]
         heading = s.id if s.title in s.id else f"{s.id} · {s.title}"
         parts += [
+            f"({anchor(s.id)})=",
             f"## {heading}",
             sentence,
             "\n".join(facts),
@@ -315,6 +346,11 @@ def api_index(config):
     lines.append(f"And [verdicts](verdicts.rst): {_plain(_first_line('verdicts'))}")
     lines.append(_toctree([*modules, "verdicts"]))
     return "\n\n".join(lines)
+
+
+def _key(record):
+    """The name of a claim as its card has it."""
+    return re.sub(r"([*_`$\[\]])", r"\\\1", pretty(record["key"]))
 
 
 def _first_line(module):

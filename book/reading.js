@@ -153,7 +153,44 @@
     }
   }
 
+  // ---------------------------------------------------------------- formulas
+  // Sphinx writes \(…\) into a span and \[…\] into a div.
+  function typeset() {
+    document.querySelectorAll(".math").forEach(element => {
+      const [before, after] = [element.previousSibling, element.nextSibling];
+      const source = element.textContent.trim().slice(2, -2);
+      const display = element.tagName === "DIV";
+      katex.render(source, element, {displayMode: display, throwOnError: false});
+      element.classList.toggle("short", source.length < 18);
+      if (!display) keep(element, before, after);
+    });
+  }
+
+  // A line breaks within a formula that is not short, but not between it and its bracket or comma.
+  function keep(element, before, after) {
+    if (before?.nodeType === Node.TEXT_NODE) {
+      const [opening] = before.data.match(/[([“‘]*$/);
+      before.data = before.data.slice(0, before.length - opening.length);
+      element.prepend(opening);
+    }
+    if (after?.nodeType === Node.TEXT_NODE) {
+      const [closing] = after.data.match(/^[-.,:;!?)\]”’…]*/);
+      after.data = after.data.slice(closing.length);
+      element.append(closing);
+    }
+  }
+
+  // ---------------------------------------------------------------- a claim, in its folded card
+  function unfold() {
+    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    for (let e = target; e; e = e.parentElement) if (e.tagName === "DETAILS") e.open = true;
+    target?.scrollIntoView();
+  }
+
   function ready() {
+    typeset();
+    if (location.hash) unfold();
+    addEventListener("hashchange", unfold);
     codeSwitch();
     enlarge();
     document.querySelectorAll(".bd-article .tag_animation .cell_output img, img.animation").forEach(image => {

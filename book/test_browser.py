@@ -14,6 +14,7 @@ import re
 import shutil
 import threading
 from pathlib import Path
+from urllib.parse import quote
 
 import deck
 import measure
@@ -31,10 +32,14 @@ CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.whic
 WIDTHS = {"phone": (390, 844), "desktop": (1280, 900)}
 PAGES = sorted(p.relative_to(SITE).as_posix() for p in SITE.rglob("*.html")
                if "_static" not in p.parts)
+HEAVIEST = 1_500_000  # bytes of a page with all it loads, uncompressed, fonts apart
+_WEIGHT = """() => Object.values(Object.fromEntries(performance.getEntries()
+    .filter(e => e.decodedBodySize && !/\\.woff2?$/.test(e.name))
+    .map(e => [e.name, e.decodedBodySize]))).reduce((sum, one) => sum + one, 0)"""
 # The text of an element without its code, and the formulas that stick out to the left.
 _TEXT = """article => {
     const copy = article.cloneNode(true);
-    copy.querySelectorAll("code, pre, mjx-container").forEach(e => e.remove());
+    copy.querySelectorAll("code, pre, .katex").forEach(e => e.remove());
     return copy.textContent;
 }"""
 _CUT = """all => all.filter(d => d.firstElementChild.getBoundingClientRect().left
@@ -45,7 +50,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "-
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
-    pytest.mark.skipif(not (SITE / "_static" / "mathjax").is_dir(),
+    pytest.mark.skipif(not (SITE / "_static" / "katex").is_dir(),
                        reason="no offline site; run: python book/build.py --offline"),
 ]
 
@@ -109,14 +114,15 @@ def visit(browser, address):
 @pytest.mark.parametrize("device", WIDTHS)
 @pytest.mark.parametrize("path", PAGES)
 def test_page(visit, path, device):
-    """No error, nothing asked of the network, all formulas rendered, nothing wider than it."""
+    """No error, nothing asked of the network, all formulas rendered, nothing wider than it, and
+    light enough for a phone."""
     found = visit(path, *WIDTHS[device])
     page = found.page
     assert not found.outside, found.outside
     assert not found.errors, found.errors
     sources = page.locator(".math").count()
-    assert page.locator("mjx-container").count() == sources
-    assert page.locator("mjx-merror").count() == 0
+    assert page.locator(".math > .katex, .math > .katex-display > .katex").count() == sources
+    assert page.locator(".katex-error").count() == 0
     article = page.locator(".bd-article-container").first
     if article.count():
         text = article.evaluate(_TEXT)
@@ -126,6 +132,7 @@ def test_page(visit, path, device):
     assert not cut, f"formulas whose left end cannot be reached: {cut}"
     wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
     assert wide <= 0, f"{wide} pixels wider than the window"
+    assert page.evaluate(_WEIGHT) <= HEAVIEST
     if os.environ.get("SCREENSHOTS"):
         name = path.removesuffix(".html").replace("/", "-")
         SHOTS.mkdir(parents=True, exist_ok=True)
@@ -135,14 +142,54 @@ def test_page(visit, path, device):
 def test_formulas_exist(visit):
     """The counts above are not of empty pages."""
     path = f"notebooks/{CONFIG.notebook_paths()[4].stem}.html"
-    assert visit(path).page.locator("mjx-container").count() > 50
+    assert visit(path).page.locator(".katex").count() > 50
 
 
-def test_search_finds_a_word(visit):
-    page = visit("search.html?q=Harnack").page
+@pytest.mark.parametrize("query, first", [
+    ("Harnack", {6}), ("κ", {12}), ("kappa", {14}), ("ε_stab", {0, 3}), ("score stability", {3}),
+    ("membership inference", {24}), ("memorization", {2})])
+def test_search_finds(visit, query, first):
+    """Chapters first, and what their texts call otherwise."""
+    page = visit(f"search.html?q={quote(query)}").page
     page.wait_for_selector("#search-results li", timeout=20_000)
-    text = page.locator("#search-results").inner_text()
-    assert "06" in text
+    page.wait_for_function("document.querySelector('.search-summary')?.textContent.match(/found/)")
+    found = page.locator("#search-results li").all_inner_texts()[:5]
+    assert first <= {int(text[:2]) for text in found if text[:2].isdigit()}, found
+
+
+def test_the_search_of_a_chapter_leads_to_the_search(visit):
+    """The index is not loaded before."""
+    page = visit(f"notebooks/{CONFIG.notebook(4).stem}.html").page
+    assert not page.evaluate("performance.getEntries().some(e => /searchindex/.test(e.name))")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("Girsanov")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#search-results li", timeout=20_000)
+    assert "11 ·" in page.locator("#search-results").inner_text()
+
+
+def test_a_claim_leads_to_its_card_and_the_card_to_its_statement(visit):
+    page = visit("statements.html").page
+    claim = page.locator("#theorem-3 table a").nth(7)
+    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    name = claim.inner_text()
+    claim.click()
+    row = page.locator(":target")
+    row.wait_for()  # although its card was folded
+    assert name in row.inner_text()
+    assert row.evaluate("e => e.getBoundingClientRect().top") > 40  # not under the header
+    row.locator("a", has_text="Theorem 3").click()
+    assert page.url.endswith("statements.html#theorem-3")
+    assert page.locator(":target").count() == 1
+
+
+def test_the_number_of_an_equation_leads_to_it(visit):
+    page = visit(f"notebooks/{CONFIG.notebook(8).stem}.html").page
+    page.locator("a[href*='05_'][href$='#eq-5-1']").first.click()
+    assert "05_" in page.url
+    formula = page.locator(":target ~ div.math").first
+    assert "(5.1)" in re.sub(r"\s", "", formula.inner_text())
+    assert formula.is_visible()
 
 
 def test_dark_mode(visit):

@@ -23,10 +23,12 @@ ROOT = CONFIG.root
 sys.path.insert(0, str(ROOT / "book"))
 
 import contents  # noqa: E402
+import crossref  # noqa: E402
 import links  # noqa: E402
 import npm  # noqa: E402
 import pages  # noqa: E402
 import slides  # noqa: E402
+import weight  # noqa: E402
 
 NUMBERS = [int(p.name[:2]) for p in CONFIG.notebook_paths()]
 
@@ -82,9 +84,21 @@ def test_the_index_of_statements_has_every_statement_and_every_claim():
     text = pages.statements(CONFIG)
     for statement in CONFIG.registry():
         assert f"\n## {statement.id}" in text
-    assert text.count("| holds |") == sum(
-        r["status"] == "holds" for _, r in report.stored_claims(CONFIG)
-    )
+    stored = report.stored_claims(CONFIG)
+    assert text.count("| holds |") == sum(r["status"] == "holds" for _, r in stored)
+    targets = re.findall(r'<a href="notebooks/([^"#]+)\.html#([^"]+)">', text)
+    assert len(targets) == len(set(targets)) == len(stored)
+    for path in CONFIG.notebook_paths():  # each leads to the row of its card, and that leads back
+        nb = notebook.loads(pages.chapter(CONFIG, path, crossref.Links({}, {})))
+        cards = "".join(o["data"].get("text/html", "") for c in notebook.code_cells(nb)
+                        for o in c["outputs"] if notebook.card_of(o))
+        rows = re.findall(
+            r'<p id="([^"]+)"[^>]*><b>[^<]*</b> <a href="../statements.html#([^"]+)">', cards)
+        assert [name for name, _ in rows] == crossref.claim_anchors(
+            [r for p, r in stored if p == path])
+        assert {name for stem, name in targets if stem == path.stem} == {name for name, _ in rows}
+        for _, statement in rows:
+            assert f"\n({statement})=\n" in text
 
 
 def test_chapters_lead_to_colab_without_remote_images_and_hide_the_setup_cell():
@@ -270,3 +284,117 @@ def test_slides_keep_every_figure_and_start_with_the_title():
         return sum("image/png" in o.get("data", {}) for o in outputs)
 
     assert figures(nb.cells) == figures(notebook.read(path)["cells"]) > 0
+
+
+# ----------------------------------------------------------------------------- links in prose
+
+SOME = crossref.Links({4: "04_gap.ipynb", 7: "07_exact.ipynb"}, {(4, 1): True, (7, 2): False})
+
+
+@pytest.mark.parametrize("text, linked", [
+    ("notebook 07", "notebook [07](../notebooks/07_exact.ipynb)"),
+    ("notebooks 04 and\n07", "notebooks [04](../notebooks/04_gap.ipynb) and\n"
+                             "[07](../notebooks/07_exact.ipynb)"),
+    ("notebooks 04, 07, and 98", "notebooks [04](../notebooks/04_gap.ipynb), "
+                                 "[07](../notebooks/07_exact.ipynb), and 98"),
+    ("by (4.1).", 'by <a href="../notebooks/04_gap.html#eq-4-1">(4.1)</a>.'),
+    ("a gap (4.2), a value (0.48)", "a gap (4.2), a value (0.48)"),  # no such equations
+    ("`notebook 04`, $x\\in(4.1)$, [notebook 04](x), [(4.1)](x)", None),
+    ("# notebook 04", None),
+    ("$$\na (4.1)\n$$", None),
+    ("```\nnotebook 04\n```", None),
+    ("<!-- claims: (4.1) --><summary>notebook 04</summary>", None),
+    ('<a href="x">(4.1)</a>', None),
+])
+def test_prose_is_linked_and_nothing_else(text, linked):
+    assert SOME.prose(text, "book/page.md", "../notebooks") == (linked or text)
+
+
+def test_a_chapter_leads_to_its_own_equations_on_its_page():
+    text = SOME.prose("(4.1), (7.2), notebook 04", "04_gap.ipynb", ".")
+    assert text == ('<a href="#eq-4-1">(4.1)</a>, <a href="./07_exact.html#eq-7-2">(7.2)</a>, '
+                    "notebook 04")
+
+
+def test_an_equation_has_one_anchor():
+    """Above the formula with the tag, in its quotation too; else where its number stands first."""
+    texts = ["see (4.1)\n\n> $$a\n\\tag{4.1}$$\n\n$$b$$", "so $x$ (7.2), by (7.2)"]
+    assert SOME.anchored(texts[:1], 4) == [
+        'see (4.1)\n\n> <div id="eq-4-1"></div>\n>\n> $$a\n\\tag{4.1}$$\n\n$$b$$']
+    assert SOME.anchored(texts[1:], 7) == ['so $x$ <span id="eq-7-2">(7.2)</span>, by (7.2)']
+    assert SOME.anchored(texts, None) == texts
+
+
+def test_every_equation_of_a_chapter_has_one_anchor_and_links_lead_to_chapters():
+    found = crossref.links(CONFIG)
+    assert len(found.equations) > 90
+    anchors = []
+    for path in CONFIG.notebook_paths():
+        nb = notebook.loads(pages.chapter(CONFIG, path, found))
+        text = "\n".join(c["source"] for c in nb["cells"] if c["cell_type"] == "markdown")
+        anchors += re.findall(r'<(?:div|span) id="eq-(\d+)-(\d+)">', text)
+        for number in re.findall(r"(?<!\w)notebook (\d\d)\b", text):
+            assert int(number) not in found.notebooks or number == path.name[:2], number
+    assert sorted((int(a), int(b)) for a, b in anchors) == sorted(found.equations)
+
+
+def test_a_number_in_brackets_is_taken_for_an_equation_of_another_chapter_only_if_it_is_one():
+    """(17.1) beside a dimension would lead to notebook 17: such a value gets a word."""
+    known, cross = crossref.links(CONFIG).equations, set()
+    for path in CONFIG.notebook_paths():
+        text = "\n".join(c["source"] for c in notebook.read(path)["cells"]
+                         if c["cell_type"] == "markdown")
+        found = crossref._EQUATION.findall(" ".join(crossref._NO_PROSE.split(text)))
+        cross |= {(path.name[:2], f"{a}.{b}") for a, b in found
+                  if (int(a), int(b)) in known and int(a) != int(path.name[:2])}
+    assert cross == {("04", "3.2"), ("04", "2.3"), ("05", "2.1"), ("07", "6.6"), ("07", "5.2"),
+                     ("08", "5.1"), ("08", "5.2"), ("19", "2.4"), ("20", "17.1"), ("21", "2.4"),
+                     ("23", "3.3"), ("25", "7.2")}  # each was read: it means the equation
+
+
+def test_equal_names_have_different_anchors():
+    claim = {"statement": "Lemma 1", "key": "x ≤ 1e-3", "kind": "upper"}
+    assert crossref.claim_anchors([claim, claim | {"key": "y"}, claim | {"key": "x <= 1e-3"}]) == [
+        "lemma-1-x-1e-3-upper", "lemma-1-y-upper", "lemma-1-x-1e-3-upper-2"]
+
+
+def test_a_card_leads_to_its_cell_once_published(monkeypatch):
+    path = CONFIG.notebook(4)
+    public = SimpleNamespace(repository="https://github.com/a/b", branch="main", published=True,
+                             notebooks="notebooks", legend=CONFIG.legend)
+    nb = notebook.read(path)
+    crossref.cards(public, path, nb, crossref.Links({}, {}))
+    cards = [o["data"]["text/html"] for c in notebook.code_cells(nb) for o in c["outputs"]
+             if notebook.card_of(o)]
+    lines = path.read_text(encoding="utf-8").split("\n")
+    for markup in cards:
+        (line,) = re.findall(r'href="https://github.com/a/b/blob/main/notebooks/04_[^"]*\?plain=1#L'
+                             r'(\d+)">This verdict in the source</a>', markup)
+        assert '"id": "' in lines[int(line) - 1]
+
+
+# ----------------------------------------------------------------------------- what a page loads
+
+
+def test_only_rules_that_can_apply_are_kept():
+    css = ("/* .a */.a,.b .c{x:1}.d:hover{y:2}@media (min-width:1px){.a .b{z:3}.c{w:4}}"
+           "html :not(.c,.d) p{v:5}:is(.c,.d){u:6}@font-face{src:url(f)}@keyframes k{0%{t:7}}")
+    assert weight.used_rules(css, {"a", "b"}) == (
+        ".a{x:1}@media (min-width:1px){.a .b{z:3}}html :not(.c,.d) p{v:5}:is(.c,.d){u:6}"
+        "@font-face{src:url(f)}@keyframes k{0%{t:7}}")
+
+
+def test_a_theme_that_loads_something_else_is_noticed(tmp_path):
+    (tmp_path / "_static" / "styles").mkdir(parents=True)
+    page = tmp_path / "index.html"
+    icons = '<script defer src="_static/scripts/fontawesome.js?digest=1"></script>'
+    search = "".join(f'<script src="_static/{n}.js"></script>'
+                     for n in ("searchtools", "language_data", "searchindex"))
+    page.write_text(f'{icons}{search}<span class="n">f</span><span class="k">def</span>')
+    weight.lighten(tmp_path)
+    assert page.read_text() == 'f<span class="k">def</span>'
+    with pytest.raises(RuntimeError, match="loads 0 scripts of the search instead of 3"):
+        weight.lighten(tmp_path)
+    page.write_text(search)
+    with pytest.raises(RuntimeError, match="loads 0 scripts of icons instead of 1"):
+        weight.lighten(tmp_path)

@@ -1,5 +1,7 @@
 """Statements: nothing of the paper is missing, and each says what its notebook must show."""
 
+import re
+
 import pytest
 
 from score_stability.theory import IDS, STATEMENTS, statement
@@ -58,7 +60,11 @@ def test_flags_notebooks_and_texts(entry):
     assert (flags, entry.notebooks) == EXPECTED[entry.id]
     for text in (entry.title, entry.sentence, entry.paper_form, entry.ours):
         assert text and text == text.strip()
+        assert text.count("$") % 2 == 0
+        words = " ".join(text.split("$")[::2])  # symbols are set as formulas
+        assert not re.search(r"\b(?:eps|kappa|alpha)|[≤≲∈∫√^_²ŝ]", words), words
     assert entry.sentence.endswith((".", "?"))
+    assert "|" not in entry.sentence  # it stands in a table
     assert statement(entry.id) is entry
 
 

@@ -58,7 +58,7 @@ _SIDES = re.compile(r"\b(?:lhs|rhs) ≈ ")
 _EQUAL = re.compile(r"^lhs ≈ (\S+) equals rhs ≈ (\S+)")
 _ITSELF = re.compile(r"(^| <= | >= | equals )(-?[0-9.]+(?:e-?[0-9]+)?|zero) ≈ \S+")
 _SIGNS = {"<=": "≤", ">=": "≥", "=>": "⇒", "<=>": "⇔"}
-_GREEK = {
+GREEK = {
     "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "eps": "ε", "epsilon": "ε", "eta": "η",
     "theta": "θ", "kappa": "κ", "lambda": "λ", "mu": "μ", "xi": "ξ", "pi": "π", "rho": "ρ",
     "sigma": "σ", "tau": "τ", "phi": "φ", "chi": "χ", "upsilon": "υ", "omega": "ω",
@@ -96,9 +96,9 @@ def pretty(text, formula=False):
 
 def _written(match):
     base, lowered, raised = match.groups()
-    if lowered and base not in _GREEK and len(base) > 2:  # a name of a program
+    if lowered and base not in GREEK and len(base) > 2:  # a name of a program
         return match[0]
-    base, lowered = (_GREEK.get(name, name) for name in (base, lowered))
+    base, lowered = (GREEK.get(name, name) for name in (base, lowered))
     return (
         base
         + (f"<sub>{lowered}</sub>" if lowered else "")
@@ -170,9 +170,18 @@ def _rest(records, head):
     return ", ".join(parts)
 
 
-def card(records, lines, legend="", title=""):
+def anchor(text):
+    """The anchor of what has this name: its words in lower case, joined by hyphens."""
+    return "-".join(re.findall(r"[^\W_]+", text.lower()))
+
+
+def card(records, lines, legend="", title="", *, statements="", anchors=(), source=""):
     """The markup of the records of one cell and their lines; ``legend`` is the address of the
-    legend of verdicts, ``title`` says what the cell does."""
+    legend of verdicts, ``title`` says what the cell does.
+
+    On the site ``statements`` is the page that names lead to, ``anchors`` those of the rows, and
+    ``source`` the address of the cell.
+    """
     first = min(range(len(records)), key=lambda i: _interesting(records[i]))
     head = records[first]
     rest = _rest(records[:first] + records[first + 1 :], head)
@@ -182,10 +191,13 @@ def card(records, lines, legend="", title=""):
         f"{lead}<b>{WORDS.get(head['status'], head['status']).capitalize()}.</b> "
         f"{_sentence(head, lines[first])}." + (f" And {rest}." if rest else "")
     )
-    rows = "".join(_row(r, text) for r, text in zip(records, lines, strict=True))
+    names = anchors or [""] * len(records)
+    rows = "".join(_row(r, text, statements, name)
+                   for r, text, name in zip(records, lines, names, strict=True))
     said = "; ".join(f"<i>{word}</i>: {meaning}" for word, meaning in _GLOSSARY
                      if any(_says(r, text, word) for r, text in zip(records, lines, strict=True)))
-    link = f' <a href="{html.escape(legend)}">All words</a>' if legend else ""
+    link = "".join(f' <a href="{html.escape(address)}">{words}</a>' for address, words in (
+        (legend, "All words"), (source, "This verdict in the source")) if address)
     more = f'<p style="margin:0.5em 0 0"><small>{said}.{link}</small></p>'
     # Neither background nor text colour: the page is light or dark.
     return (
@@ -201,12 +213,16 @@ def _says(record, written, word):
     return word in kinds or re.search(rf"\b{word}\b(?! ≈ 0;)", _text(record, written)) is not None
 
 
-def _row(record, written):
+def _row(record, written, statements, name):
     words = WORDS.get(record["status"], record["status"])
-    name = f"{html.escape(record['statement'])} · {pretty(record['key'])}"
+    statement = html.escape(record["statement"])
+    if statements:
+        statement = f'<a href="{statements}#{anchor(record["statement"])}">{statement}</a>'
+    named = f' id="{name}"' if name else ""
+    name = f"{statement} · {pretty(record['key'])}"
     kind = kind_words(record["kind"], record.get("of"))
     return (
-        f'<p style="margin:0.3em 0;border-left:3px solid {COLOURS[record["status"]]};'
+        f'<p{named} style="margin:0.3em 0;border-left:3px solid {COLOURS[record["status"]]};'
         f'padding-left:0.4em"><b>{words}</b> '
         f"{name} ({kind}): {_formatted(record, _text(record, written))}</p>"
     )

@@ -3,7 +3,8 @@
 Paper: Farghly, Rebeschini, Deligiannidis, Doucet, "Implicit Regularisation in Diffusion Models:
 An Algorithm-Dependent Generalisation Analysis" (arXiv 2507.03756, ICLR 2026). ``paper_form`` is
 the form that public summaries of the paper give, with its constants hidden in ``≲``; ``ours`` is
-the version with explicit constants that the notebooks prove or measure.
+the version with explicit constants that the notebooks prove or measure.  Texts are Markdown with
+formulas between dollars; a sentence stands in a table, so it holds no bar.
 """
 
 from __future__ import annotations
@@ -35,8 +36,9 @@ STATEMENTS: tuple[Statement, ...] = (
         "Perfection memorises",
         "The empirical score is the unique minimiser of the empirical denoising loss, so perfect "
         "training and sampling give back the training set.",
-        "argmin l̂_dsm = ∇log p̂_t, unique in L²",
-        "l̂_dsm(s) = ‖s − ŝ‖² + Ĉ exactly; E Ĉ ≤ C with exact defect; Ĉ ≤ log N (Lebesgue)",
+        r"$\arg\min\hat\ell_{dsm}=\nabla\log\hat p_t$, unique in $L^2$",
+        r"$\hat\ell_{dsm}(s)=\lVert s-\hat s\rVert^2+\hat C$ exactly; $\mathbb E\hat C\le C$ with "
+        r"exact defect; $\hat C\le\log N$ (Lebesgue)",
         (2,),
     ),
     Statement(
@@ -44,8 +46,10 @@ STATEMENTS: tuple[Statement, ...] = (
         "Score stability",
         "How far the learned score moves, seen from the new point, when one training point is "
         "replaced.",
-        "E inf_couplings ∫E[|ŝ − ŝⁱ|²(X_t,t) | X_0 = x̃] τ(dt) ≤ eps_stab² for all i",
-        "the average over i suffices; computed for all i in one pass",
+        r"$\mathbb E\inf_{\text{couplings}}\int\mathbb E\big[\lVert\hat s-\hat "
+        r"s^{\,i}\rVert^2(X_t,t)\mid X_0=\tilde x\big]\,\tau(dt)\le\varepsilon_{stab}^2$ for all "
+        "$i$",
+        "the average over $i$ suffices; computed for all $i$ in one pass",
         (3,),
         needs_control=False,
     ),
@@ -54,16 +58,21 @@ STATEMENTS: tuple[Statement, ...] = (
         "Stability controls the generalisation gap",
         "The root denoising losses on fresh and on training data differ by at most the score "
         "stability.",
-        "√E l_dsm − √E l̂_dsm ≤ eps_stab; E l_sm ≲ E l̂_sm + eps_stab √C_sm + eps_stab²",
-        "|√L − √L̂| ≤ eps_stab, two-sided, constant one, any algorithm",
+        r"$\sqrt{\mathbb E\,\ell_{dsm}}-\sqrt{\mathbb E\,\hat\ell_{dsm}}\le\varepsilon_{stab}$; "
+        r"$\mathbb E\,\ell_{sm}\lesssim\mathbb E\,\hat\ell_{sm}+\varepsilon_{stab}\sqrt{C_{sm}}"
+        r"+\varepsilon_{stab}^2$",
+        r"$\big|\sqrt L-\sqrt{\hat L}\big|\le\varepsilon_{stab}$, two-sided, constant one, any "
+        "algorithm",
         (4,),
     ),
     Statement(
         "Lemma 4",
         "Convexity of denoising score matching",
         "One replaced point moves a score little on its training set, unless it left much to fit.",
-        "∫E|ŝ − ŝⁱ|² ≲ E l̂_sm + (eps_stab/N)(√C_sm + eps_stab)",
-        "E F ≤ (√h + √(h + gap/N))², every algorithm; ≤ gap/N (convex, exact), = gap/N (linear)",
+        r"$\int\mathbb E\lVert\hat s-\hat s^{\,i}\rVert^2\lesssim\mathbb E\,\hat\ell_{sm}"
+        r"+\frac{\varepsilon_{stab}}N\big(\sqrt{C_{sm}}+\varepsilon_{stab}\big)$",
+        r"$\mathbb EF\le\big(\sqrt h+\sqrt{h+\text{gap}/N}\,\big)^2$, every algorithm; "
+        r"$\le\text{gap}/N$ (convex, exact), $=\text{gap}/N$ (linear)",
         (5,),
     ),
     Statement(
@@ -80,16 +89,16 @@ STATEMENTS: tuple[Statement, ...] = (
         "A noised training point recognises itself at most as surely as one over its neighbours, "
         "distant ones discounted.",
         "not in the paper's public summary",
-        "E w̃^a ≤ A_a^{−a} and ≤ e^{a²|ū|²/2} Z^{−a}, every set, best coefficients; ≤ "
-        "a! e^{a(a+1)R²/2} (Nπ)^{−a} from the mass of a ball",
+        r"$\mathbb E\,\tilde w^a\le A_a^{-a}$ and $\le e^{a^2|\bar u|^2/2}Z^{-a}$, every set, best "
+        r"coefficients; $\le a!\,e^{a(a+1)R^2/2}(N\pi)^{-a}$ from the mass of a ball",
         (6,),
     ),
     Statement(
         "Assumption 5",
         "Data on a manifold",
-        "Data live on a manifold of dimension d*, with reach and a density floor.",
-        "dimension d*, reach, density floor c_nu; class of diameter D_H",
-        "mass in every small ball, inf π > 0, suffices; compact support gives it",
+        "Data live on a manifold of dimension $d^*$, with reach and a density floor.",
+        r"dimension $d^*$, reach, density floor $c_\nu$; class of diameter $D_{\mathcal H}$",
+        r"mass in every small ball, $\inf\pi>0$, suffices; compact support gives it",
         (8,),
         needs_verdict=False,
         needs_control=False,
@@ -97,11 +106,13 @@ STATEMENTS: tuple[Statement, ...] = (
     Statement(
         "Proposition 6",
         "Early stopping makes empirical risk minimisation stable",
-        "Exact minimisers are stable, at a rate set by N, the stopping time and the manifold's "
+        "Exact minimisers are stable, at a rate set by $N$, the stopping time and the manifold's "
         "dimension.",
-        "eps_stab² ≲ C(C C_sm N⁻² + E l̂_sm)^c, C = D_H²/σ⁴ ∨ 1/(c_ν σ^{d*}), any c < 1",
-        "ε² ≤ M (gap/N)^(r/(r+1)) over a convex class, M explicit; for the empirical score the "
-        "exact first-order constant V, the curve f_d of flat space and a certificate",
+        r"$\varepsilon_{stab}^2\lesssim C\,\big(C\,C_{sm}N^{-2}+\mathbb E\,\hat\ell_{sm}\big)^c$, "
+        r"$C=D_{\mathcal H}^2/\sigma^4\vee1/(c_\nu\,\sigma^{d^*})$, any $c<1$",
+        r"$\varepsilon_{stab}^2\le M\,(\text{gap}/N)^{r/(r+1)}$ over a convex class, $M$ "
+        "explicit; for the empirical score the exact first-order constant $V$, the curve $f_d$ "
+        "of flat space and a certificate",
         (7, 8),
     ),
     Statement(
@@ -116,8 +127,8 @@ STATEMENTS: tuple[Statement, ...] = (
     Statement(
         "Corollary 8",
         "The best step ratio",
-        "Balancing stability against discretisation gives an optimal kappa.",
-        "kappa(1+kappa)^{d*} log(1/eps)² ≍ R, R not seen",
+        r"Balancing stability against discretisation gives an optimal $\kappa$.",
+        r"$\kappa(1+\kappa)^{d^*}\log(1/\varepsilon)^2\asymp R$, $R$ not seen",
         "closed form, Lagrange series and threshold",
         (13,),
     ),
@@ -144,7 +155,8 @@ STATEMENTS: tuple[Statement, ...] = (
         "Proposition 11",
         "SGD with clipping and weight decay",
         "Clipped SGD is stable, but the bound grows with the number of iterations.",
-        "order K^{η̄υ/(η̄υ+1)}/N on eps_stab², constants not seen",
+        r"order $K^{\bar\eta\upsilon/(\bar\eta\upsilon+1)}/N$ on $\varepsilon_{stab}^2$, "
+        "constants not seen",
         "one-step recursion with explicit constants",
         (16,),
     ),
@@ -168,7 +180,7 @@ STATEMENTS: tuple[Statement, ...] = (
         "Proposition 14",
         "Gradient noise contracts",
         "With gradient noise the bound does not grow with the number of iterations.",
-        "independent of K, rate 1/√N, constants not seen",
+        r"independent of $K$, rate $1/\sqrt N$, constants not seen",
         "reflection coupling with explicit constants",
         (18,),
     ),
@@ -183,9 +195,9 @@ STATEMENTS: tuple[Statement, ...] = (
     Statement(
         "Figure 2",
         "Three U-curves",
-        "For a 1-D Gaussian with N = 40 the population KL is U-shaped in kappa, in the number of "
-        "steps and in eps.",
-        "axes, sampler and alpha not seen",
+        r"For a 1-D Gaussian with $N=40$ the population KL is U-shaped in $\kappa$, in the number "
+        r"of steps and in $\varepsilon$.",
+        r"axes, sampler and $\alpha$ not seen",
         "without Monte Carlo; and when the curves are not U-shaped",
         (14,),
     ),
@@ -193,7 +205,7 @@ STATEMENTS: tuple[Statement, ...] = (
         "Mechanism: denoising regularisation",
         "Stopping early",
         "Stability improves as the stopping time grows, at a price in quality.",
-        "stability shrinks as eps grows",
+        r"stability shrinks as $\varepsilon$ grows",
         "measured against closed forms",
         (7,),
         needs_control=False,
@@ -202,7 +214,7 @@ STATEMENTS: tuple[Statement, ...] = (
         "Mechanism: sampler regularisation",
         "A coarse grid",
         "Stability improves as the step ratio grows, at a price in accuracy.",
-        "stability shrinks as kappa grows",
+        r"stability shrinks as $\kappa$ grows",
         "measured against closed forms",
         (12,),
         needs_control=False,
@@ -218,23 +230,23 @@ STATEMENTS: tuple[Statement, ...] = (
     ),
     Statement(
         "Experiment 1",
-        "Early stopping on a 2-D manifold in R^50",
+        r"Early stopping on a 2-D manifold in $\mathbb R^{50}$",
         "Later stopping means fewer visible copies and less quality; exact copies hide alike.",
-        "less memorisation; eps ∈ {1e-3, 1e-2, 1e-1}",
+        r"less memorisation; $\varepsilon\in\{10^{-3},10^{-2},10^{-1}\}$",
         "measured beside exact copies and held-out points with the same noise",
         (19,),
     ),
     Statement(
         "Experiment 2",
-        "Train once, sample with several kappa",
-        "A held-out distance is U-shaped in kappa.",
+        r"Train once, sample with several $\kappa$",
+        r"A held-out distance is U-shaped in $\kappa$.",
         "expected by the summary",
         "measured",
         (19,),
     ),
     Statement(
         "Experiment 3",
-        "Resamples P ∈ {1, 4, 16}",
+        r"Resamples $P\in\{1,4,16\}$",
         "Fewer resamples train slower and generalise better at many iterations.",
         "expected by the summary",
         "measured",
@@ -244,14 +256,14 @@ STATEMENTS: tuple[Statement, ...] = (
         "Check 1",
         "Intrinsic dimension of real data",
         "Real images look of small dimension to their neighbours, and not for their covariance.",
-        "bounds with d* against d",
+        "bounds with $d^*$ against $d$",
         "TwoNN on a ruler of spheres; noise that hides an image",
         (9,),
     ),
     Statement(
         "Check 2",
         "Step-ratio sweep on real images",
-        "Quality and generalisation of samples of real images over kappa.",
+        r"Quality and generalisation of samples of real images over $\kappa$.",
         "FID and IS",
         "distances measured on MNIST and digits",
         (21,),
@@ -260,15 +272,16 @@ STATEMENTS: tuple[Statement, ...] = (
         "Check 3",
         "Divergence of adjacent runs",
         "Models trained on adjacent data sets diverge less when the noise is raised.",
-        "noise raised and lowered (raising P lowers noise)",
+        "noise raised and lowered (raising $P$ lowers noise)",
         "measured",
         (20,),
     ),
     Statement(
         "Failure: memorisation",
         "Copies of training data",
-        "Too many iterations; small eps or kappa let copies be seen, larger ones hide them.",
-        "eps or kappa too small, or too many iterations",
+        r"Too many iterations; small $\varepsilon$ or $\kappa$ let copies be seen, larger ones "
+        "hide them.",
+        r"$\varepsilon$ or $\kappa$ too small, or too many iterations",
         "a diagnostic, beside exact copies and fresh points with the same noise",
         (22,),
         needs_control=False,
@@ -276,7 +289,7 @@ STATEMENTS: tuple[Statement, ...] = (
     Statement(
         "Failure: collapse",
         "Poor quality",
-        "kappa too large.",
+        r"$\kappa$ too large.",
         "as said",
         "a diagnostic and its figure",
         (22,),
@@ -325,13 +338,14 @@ STATEMENTS: tuple[Statement, ...] = (
         "For every data set and algorithm training loss and stability bound the leave-one-out "
         "loss; in the mean over data sets they bound the true loss.",
         "not in the paper",
-        "LOO ≤ (√L̂ + eps)², E R ≤ E (√L̂ + eps)²",
+        r"$\mathrm{LOO}\le\big(\sqrt{\hat L}+\varepsilon\big)^2$, $\mathbb ER\le\mathbb "
+        r"E\big(\sqrt{\hat L}+\varepsilon\big)^2$",
         (26,),
     ),
     Statement(
         "Question 1",
         "The conditional score",
-        "Derive ∇log p_{t|0}.",
+        r"Derive $\nabla\log p_{t\mid0}$.",
         "quick check of the paper's summary",
         "exercise with solution",
         (1,),
@@ -341,7 +355,8 @@ STATEMENTS: tuple[Statement, ...] = (
     Statement(
         "Question 2",
         "Uniform stability",
-        "Bound |E ℓ(A(S)) − E ℓ̂(A(S), S)| for an eps-uniformly stable algorithm.",
+        r"Bound $\lvert\mathbb E\,\ell(A(S))-\mathbb E\,\hat\ell(A(S),S)\rvert$ for an "
+        r"$\epsilon$-uniformly stable algorithm.",
         "quick check of the paper's summary",
         "exercise with solution",
         (3,),
