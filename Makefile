@@ -35,7 +35,8 @@ help:
 
 quick: .venv/.installed
 	$(ONE) $(BIN)/python -m pytest -q -n $(JOBS) notebooks/00_*.ipynb notebooks/04_*.ipynb
-	$(BIN)/python -m verdicts table 00 04
+	@echo "What they claim:"
+	@$(BIN)/python -m verdicts table 00 04
 
 notebooks: .venv/.installed
 	$(ONE) $(BIN)/python -m verdicts run --jobs $(JOBS)
@@ -74,7 +75,7 @@ colab:
 	$(PYTHON) tests/colab/simulate.py $(or $(NOTEBOOKS),00 03)
 
 .venv/.book: .venv/.installed book/requirements.txt
-	$(BIN)/python -m pip install -r book/requirements.txt -c constraints.txt
+	$(BIN)/python -m pip install -q -r book/requirements.txt -c constraints.txt
 	touch $@
 
 # With TORCH_INDEX only torch itself comes from there: an index of torch builds need not have the
@@ -82,8 +83,9 @@ colab:
 .venv/.installed: requirements.txt constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 ..."; exit 1; }
+	@echo "Installing into .venv, which takes a few minutes once ..."
 	$(PYTHON) -m venv .venv
 	if [ -n "$(TORCH_INDEX)" ]; then \
-	  $(BIN)/python -m pip install torch --no-deps -c constraints.txt --index-url "$(TORCH_INDEX)"; fi
-	$(BIN)/python -m pip install -r requirements.txt -c constraints.txt
+	  $(BIN)/python -m pip install -q torch --no-deps -c constraints.txt --index-url "$(TORCH_INDEX)"; fi
+	$(BIN)/python -m pip install -q -r requirements.txt -c constraints.txt
 	touch $@

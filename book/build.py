@@ -42,7 +42,7 @@ def build(offline=False):
         raise SystemExit(status)
     if offline:
         npm.unpack(npm.KATEX, site / "_static" / "katex")
-    broken = links.broken(site)
+    broken = links.broken(site, config.site)
     if broken:
         raise SystemExit("\n".join(["broken links:", *broken]))
     weight.lighten(site)

@@ -33,13 +33,12 @@ myst_heading_anchors = 3
 html_theme = "sphinx_book_theme"
 html_title = project
 html_context = {"default_mode": "auto"}
-# Where GitHub Pages puts the site of https://github.com/NAME/REPO.
-_owner, _, _name = _config.repository.removeprefix("https://github.com/").partition("/")
-html_baseurl = f"https://{_owner.lower()}.github.io/{_name}/" if _config.published else ""
+html_baseurl = _config.site
 html_favicon = "favicon.svg"
 ogp_site_url = html_baseurl
 ogp_site_name = project
-ogp_image = "book/one_image.png" if _config.published else None
+ogp_image = "_images/one_image.png" if _config.published else None
+ogp_custom_meta_tags = ['<meta name="twitter:card" content="summary_large_image" />']
 ogp_social_cards = {"enable": False}
 copybutton_exclude = ".linenos, .gp, .go"
 html_static_path = ["style.css", "reading.js"]

@@ -9,12 +9,14 @@ from urllib.parse import unquote, urlsplit
 class _Page(HTMLParser):
     def __init__(self):
         super().__init__()
-        self.targets, self.anchors, self.images = [], set(), []
+        self.targets, self.anchors, self.images = [], set(), []  # targets: of card and page, too
 
     def handle_starttag(self, tag, attributes):
         values = dict(attributes)
         self.anchors |= {values[k] for k in ("id", "name") if values.get(k)}
         self.targets += [values[k] for k in ("href", "src") if values.get(k)]
+        if values.get("property") in ("og:image", "og:url") and "://" in values["content"]:
+            self.targets.append(values["content"])  # without a public address they say nothing
         if tag == "img":
             self.images.append(values)
 
@@ -26,8 +28,9 @@ def read(path):
     return page
 
 
-def broken(site):
-    """Messages on links that lead nowhere within the site, and on images without alt text."""
+def broken(site, address=""):
+    """Messages on links that lead nowhere within the site, and on images without alt text; links
+    to its public ``address`` are links within it, too."""
     site = Path(site).resolve()
     parsed = functools.cache(read)
     messages = []
@@ -37,10 +40,12 @@ def broken(site):
             continue
         page = parsed(path)
         for target in dict.fromkeys(page.targets):
-            parts = urlsplit(target)
+            public = bool(address) and target.startswith(address)
+            parts = urlsplit(target.removeprefix(address) if public else target)
             if parts.scheme or parts.netloc or target.startswith(("data:", "#!")):
                 continue
-            goal = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            base = site if public else path.parent
+            goal = (base / unquote(parts.path)).resolve() if parts.path or public else path
             if goal.is_dir():
                 goal /= "index.html"
             if not goal.is_relative_to(site) or not goal.is_file():

@@ -91,8 +91,13 @@ def sizes(nb):
 
 def main(numbers):
     """Print a line for each chapter."""
-    from playwright.sync_api import sync_playwright
-    from test_browser import CHROMIUM, FLAGS, SITE
+    try:
+        from playwright.sync_api import sync_playwright
+        from test_browser import CHROMIUM, FLAGS, SITE
+    except ImportError:
+        raise SystemExit("first: make book OFFLINE=1 (it installs a browser's driver)") from None
+    if not SITE.is_dir():
+        raise SystemExit("first: make book OFFLINE=1")
 
     config = load_config(Path(__file__).parent)
     paths = [config.notebook(n) for n in numbers] or config.notebook_paths()

@@ -168,7 +168,10 @@ def _prose(config, path, nb, found):
     for cell in cells:  # American readers look for memorization
         words |= {w.replace("is", "iz") for w in _BRITISH.findall(cell["source"])}
     words = [*KEYWORDS.get(number, ()), *sorted(words)]
-    nb["metadata"]["myst"] = {"html_meta": {"keywords": ", ".join(words)}}
+    meta = {"keywords": ", ".join(words)}
+    if said := re.match(r"> \*\*In one sentence\.\*\* ([^$]+)$", cells[1]["source"]):
+        meta["description"] = nb["metadata"]["og:description"] = said[1].strip()
+    nb["metadata"]["myst"] = {"html_meta": meta}
 
 
 def _prompts(nb):

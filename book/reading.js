@@ -49,6 +49,12 @@
     });
   }
 
+  // Who cannot hover is told once.
+  function hint() {
+    const figure = matchMedia("(hover: none)").matches && document.querySelector(".bd-article figure");
+    if (figure) figure.append(make("p", {className: "hint", textContent: "Tap a figure to enlarge it."}));
+  }
+
   // ---------------------------------------------------------------- a slider for an animated PNG
   const SIGNATURE = Uint8Array.of(137, 80, 78, 71, 13, 10, 26, 10);
   const REMAINDERS = Uint32Array.from({length: 256}, (_, n) => {
@@ -180,6 +186,15 @@
     }
   }
 
+  // ---------------------------------------------------------------- excerpts of the search
+  // Without the line of links under a title and the marks of formulas.
+  function excerpts() {
+    if (typeof Search === "undefined") return;
+    const text = Search.htmlToText;
+    Search.htmlToText = (html, anchor) => text.call(
+      Search, html.replace(/(<\/h1>\s*)<p>.*?<\/p>/s, "$1"), anchor).replace(/\\[()[\]]|[{}\\]/g, "");
+  }
+
   // ---------------------------------------------------------------- a claim, in its folded card
   function unfold() {
     const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
@@ -189,10 +204,12 @@
 
   function ready() {
     typeset();
+    excerpts();
     if (location.hash) unfold();
     addEventListener("hashchange", unfold);
     codeSwitch();
     enlarge();
+    hint();
     document.querySelectorAll(".bd-article .tag_animation .cell_output img, img.animation").forEach(image => {
       const go = () => slider(image).catch(() => {});  // it still plays by itself
       if (image.complete) go(); else image.onload = go;

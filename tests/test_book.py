@@ -173,6 +173,17 @@ def test_links_finds_missing_files_anchors_and_alt_texts(tmp_path):
     assert "no alt text" in messages[2]
 
 
+def test_links_to_the_public_address_are_followed_too(tmp_path):
+    """Those of the card that others show of a page among them."""
+    card = '<meta property="og:image" content="https://a.github.io/b/{}.html">'
+    text = '<a href="https://a.github.io/b/">x</a><a href="https://a.github.io/b/p.html#y">y</a>'
+    pages_ = {"p": card.format("p"), "index": text, "q": card.format("z")}
+    assert _site(tmp_path, **pages_) == []
+    assert links.broken(tmp_path, "https://a.github.io/b/") == [
+        "index.html: https://a.github.io/b/p.html#y: no such anchor",
+        "q.html: https://a.github.io/b/z.html leads nowhere"]
+
+
 def test_links_may_not_leave_the_site(tmp_path):
     (tmp_path / "outside.txt").write_text("x", encoding="utf-8")
     (tmp_path / "site").mkdir()

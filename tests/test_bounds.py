@@ -75,7 +75,7 @@ def test_every_bound_is_tested():
     texts = [path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py")]
     missing = [name for name in EVERY if not any(f'"{name}"' in text or f".{name}" in text
                                                  for text in texts)]
-    assert not missing
+    assert not missing, f"no test names {missing}: add what they are in numbers to PLAIN"
 
 
 @names
@@ -182,7 +182,8 @@ def test_every_bound_has_a_relation_and_knows_its_name():
     ("->", {"LIMITING_SLACK", "MANIFOLD_SLACK", "GAUSSIAN_MEAN_SLACK", "MANIFOLD_B", "MANIFOLD_V",
             "BARRIER", "SMOOTH_STOP", "SMOOTH_HEAT", "SMOOTH_CUTOFF", "CIRCLE_STABILITY"})])
 def test_what_is_no_upper_bound(relation, expected):
-    assert {name for name, bound in EVERY.items() if bound.relation == relation} == expected
+    found = {name for name, bound in EVERY.items() if bound.relation == relation}
+    assert found == expected, "a bound that is not '<=' is named above, or says relation='<='"
 
 
 def test_an_unknown_relation():

@@ -37,6 +37,7 @@ from score_stability.pictures import (
 )
 from score_stability.scores import EmpiricalScore
 from score_stability.yardsticks import estimates
+from verdicts import chapter, notebook
 
 mpl.use("Agg")
 HEAT = OrnsteinUhlenbeck(alpha=0.0)
@@ -359,7 +360,11 @@ def test_the_map_has_every_chapter_once_in_the_order_of_the_boxes():
     chapters = [c for part in (overview.BOXES, overview.THEOREM, overview.BEYOND)
                 for box in part.values() for c in box]
     there = {int(path.name[:2]) for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")}
-    assert sorted(chapters) == sorted(there - {0})
+    assert sorted(chapters) == sorted(there - {0}), "a new chapter: overview.BOXES or BEYOND"
+    nb = notebook.read(next((ROOT / "notebooks").glob("00_*.ipynb")))
+    alt = chapter.figures(nb)[0, 1][1]
+    ends = {c for box in overview.BEYOND.values() for c in (box[0], box[-1])}
+    assert ends <= set(map(int, re.findall(r"\d\d", alt))), "the alt text of the map in 00"
     assert list(overview.BOXES) == ["data", "forward process", "loss", "optimiser", "score",
                                     "sampler"]
     assert overview._ranges((3, 5, 6, 7)) == "03, 05–07" and overview._ranges((9,)) == "09"

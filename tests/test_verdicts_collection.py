@@ -554,7 +554,7 @@ def test_the_stamp(config, first):
         f"({colab}/01_first.ipynb)\n\n# 01 · First\n\n[← 00 · Start]({base}) · [Notation]({base})"
     )
     assert "git+https://github.com/somebody/tiny@main" in cells[1]["source"]
-    assert len(cells[1]["source"].splitlines()) == 5  # it stands before the first picture
+    assert len(cells[1]["source"].splitlines()) == 6  # it stands before the first picture
     compile(TransformerManager().transform_cell(cells[1]["source"]), "setup", "exec")
     zero = notebook.read(config.folder / "00_start.ipynb")["cells"][0]["source"]
     assert zero.endswith("\n\n[01 · First →](" + base.replace("00_start", "01_first") + ")")

@@ -22,6 +22,8 @@ import_name = "tiny"
 """
 README = """# Tiny
 
+**[Read](somewhere)**
+
 <!-- unpublished:start -->
 <!-- unpublished:end -->
 
@@ -38,9 +40,11 @@ def root(tmp_path):
              "execution_count": None, "source": "pass"}
     nb = {"cells": [cell, setup], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
     (tmp_path / "notebooks").mkdir()
+    (tmp_path / "lib" / "tiny").mkdir(parents=True)
     files = {"pyproject.toml": PYPROJECT, "README.md": README, "CHANGELOG.md": LOG,
              "CITATION.cff": 'version: 1.2.0\nrepository-code: "https://github.com/OWNER/tiny"\n',
              ".zenodo.json": '{"version": "1.2.0"}\n',
+             "lib/tiny/__init__.py": '__version__ = "1.2.0"\n',
              "notebooks/00_start.ipynb": json.dumps(nb)}
     for name, text in files.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
@@ -58,7 +62,9 @@ def test_before_publishing_it_says_so_in_words(root):
     assert not config.published
     stamp.stamp(config)
     assert first_cell(root).startswith(stamp.UNPUBLISHED)
-    assert "**Not published yet**" in (root / "README.md").read_text(encoding="utf-8")
+    text = (root / "README.md").read_text(encoding="utf-8")
+    assert "**Not published yet**" in text and "[Read](notebooks/00_start.ipynb)" in text
+    assert config.site == ""
     assert stamp.stamp(config) == []
 
 
@@ -71,7 +77,9 @@ def test_publishing_writes_the_address_everywhere(root):
         text = path.read_text(encoding="utf-8")
         assert "OWNER" not in text and "name/repo" in text and "once" not in text
     assert first_cell(root).startswith("[![Open In Colab](")
-    assert any("git tag v1.2.0" in line for line in said)
+    assert "[Read](https://name.github.io/repo/)" in (root / "README.md").read_text()
+    assert said[-1] == "The site will be https://name.github.io/repo/"
+    assert any("git tag -a v1.2.0 -m v1.2.0" in line for line in said)
     # A second time nothing changes; another address replaces the first.
     assert publish.publish(load_config(root), ADDRESS)[0][0].endswith(" 0 files changed")
     publish.publish(load_config(root), "https://github.com/other/place")
@@ -85,11 +93,15 @@ def test_the_address_of_the_remote(root, remote):
     assert publish.address(load_config(root)) == ADDRESS
 
 
-@pytest.mark.parametrize("given", ["", "name/repo", "https://github.com/OWNER/repo", "ftp://a/b/c"])
+@pytest.mark.parametrize("given", [
+    "", "name/repo", "https://github.com/OWNER/repo", "ftp://a/b/c", "https://gitlab.com/a/b",
+    "https://github.com/NAME/REPO", "https://github.com/name/REPO", "https://github.com/a/b/c"])
 def test_wrong_addresses(root, given):
-    with pytest.raises(ValueError, match="REPOSITORY must look like"):
+    before = (root / "README.md").read_bytes()
+    with pytest.raises(ValueError, match="REPOSITORY must be your own"):
         publish.address(load_config(root), given)
     assert publish.publish(load_config(root), given)[1] == 1
+    assert (root / "README.md").read_bytes() == before
 
 
 @pytest.mark.parametrize("name, old, new, complaint", [
@@ -99,8 +111,10 @@ def test_wrong_addresses(root, given):
     ("CHANGELOG.md", "[Unreleased]\n", "[Unreleased]\n\n- New.\n",
      "CHANGELOG.md: [Unreleased] is not empty: raise the version from 1.2.0, and name the section "
      "after it"),
+    ("lib/tiny/__init__.py", "1.2.0", "1.1.0",
+     "lib/tiny/__init__.py: version 1.1.0, pyproject 1.2.0"),
     ("README.md", "<!-- unpublished:end -->", "<!-- unpublished:end -->\nhttps://x.org/OWNER/y",
-     "README.md:5: still says OWNER"),
+     "README.md:7: still says OWNER"),
 ])
 def test_what_does_not_fit_is_named(root, name, old, new, complaint):
     path = root / name

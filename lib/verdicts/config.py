@@ -37,6 +37,15 @@ class Config:
         return bool(self.repository) and "/OWNER/" not in self.repository
 
     @property
+    def site(self):
+        """Where GitHub Pages puts the site; empty without a public address."""
+        owner, _, name = self.repository.removeprefix("https://github.com/").partition("/")
+        if not self.published:
+            return ""
+        host = f"{owner.lower()}.github.io"
+        return f"https://{host}/" if name.lower() == host else f"https://{host}/{name}/"
+
+    @property
     def folder(self):
         return self.root / self.notebooks
 

@@ -44,13 +44,17 @@ def check_notebook(path, config):
 
 @lru_cache(maxsize=8)
 def _template(path, modified):
-    """The paragraphs of the template that a chapter must put its own words in place of."""
-    texts = "\n\n".join(c["source"] for c in notebook.read(path)["cells"])
-    return {p for p in _paragraphs(texts) if len(p) >= 40}
+    """What the template says and a chapter must put its own words in place of."""
+    return {text for cell in notebook.read(path)["cells"] for text in _texts(cell)
+            if len(text) >= (40 if text.startswith("#") else 33)}
 
 
-def _paragraphs(text):
-    return [" ".join(p.split()) for p in text.split("\n\n") if not p.lstrip().startswith("#")]
+def _texts(cell):
+    """The paragraphs of a text; of a code cell what it says that it does, and what is seen."""
+    if cell["cell_type"] == "markdown":
+        return [" ".join(p.split()) for p in cell["source"].split("\n\n") if p[:1] != "<"]
+    title = re.sub(r"^Figure \S+: ", "", notebook.title_in(cell["source"]))
+    return [title, cell["metadata"].get("mystnb", {}).get("image", {}).get("alt", "")]
 
 
 def _unfilled(cell, config):
@@ -59,10 +63,9 @@ def _unfilled(cell, config):
     if not config.template or not path.is_file():
         return
     words = _template(path, path.stat().st_mtime_ns)
-    if cell["cell_type"] == "markdown":
-        for paragraph in _paragraphs(cell["source"]):
-            if paragraph in words:
-                yield f"the template's own words: {paragraph[:50]!r}…"
+    for text in _texts(cell):
+        if text in words or re.search(r"^…$|^\*\*[^*]+\*\* …$", text):
+            yield f"the template's own words: {text[:50]!r}"
     if found := re.search(r"# NN\b|Figure NN|\\tag\{NN|[\"']template: [^\"']*", cell["source"]):
         yield f"the template's own words: {found[0]!r}"
 

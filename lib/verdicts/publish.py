@@ -8,9 +8,11 @@ import tomllib
 from verdicts import notebook, stamp
 from verdicts.config import load_config
 
-_ADDRESS = re.compile(r"https://[\w.-]+/[\w.-]+/[\w.-]+")
+# Colab, Pages and links to lines are GitHub's.
+_ADDRESS = re.compile(r"https://github\.com/(?!NAME/|OWNER/)[\w.-]+/(?!REPO$)[\w.-]+")
 _URL = re.compile(r'^(Repository = )"[^"\n]*"', re.MULTILINE)
 _VERSION = re.compile(r'^version: *"?([^"\n]+?)"? *$', re.MULTILINE)
+_MODULE = re.compile(r'^__version__ = "([^"\n]+)"', re.MULTILINE)
 # Whatever still stands for an owner; the code and the texts that are about it name it too.
 _PLACEHOLDER = re.compile(r"[/:]OWNER/")
 
@@ -24,13 +26,13 @@ def _git(config, *arguments):
 def address(config, given=""):
     """The public address: as given, or that of the remote ``origin``, as https.
 
-    Raises ``ValueError`` unless it looks like https://github.com/NAME/REPO.
+    Raises ``ValueError`` unless it is of the form https://github.com/NAME/REPO.
     """
     found = given or _git(config, "remote", "get-url", "origin")
     found = re.sub(r"^(?:ssh://)?git@([^:/]+)[:/]", r"https://\1/", found).rstrip("/")
     found = found.removesuffix(".git")
-    if not _ADDRESS.fullmatch(found) or "/OWNER/" in found:
-        raise ValueError("REPOSITORY must look like https://github.com/NAME/REPO; "
+    if not _ADDRESS.fullmatch(found):
+        raise ValueError("REPOSITORY must be your own https://github.com/NAME/REPO; "
                          f"got {found or 'nothing, and there is no remote origin'!r}")
     return found
 
@@ -75,6 +77,11 @@ def versions(config):
         stored = json.loads((root / ".zenodo.json").read_text(encoding="utf-8")).get("version")
         if stored != version:
             yield f".zenodo.json: version {stored}, pyproject {version}"
+    package = root / "lib" / config.import_name / "__init__.py"
+    if package.is_file():
+        found = _MODULE.search(package.read_text(encoding="utf-8"))
+        if found and found[1] != version:
+            yield f"{package.relative_to(root)}: version {found[1]}, pyproject {version}"
     log = root / "CHANGELOG.md"
     text = log.read_text(encoding="utf-8") if log.is_file() else ""
     if f"## [{version}]" not in text:
@@ -99,6 +106,10 @@ def publish(config, given=""):
     if problems:
         return [*said, *problems], 1
     project = tomllib.loads((config.root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return [*said, "Next:", "  git diff, then commit what changed", "  make test && make book-test",
-            f"  git tag v{project['version']} && git push --follow-tags",
-            "  in the settings of the repository: Pages from GitHub Actions"], 0
+    tag = f"v{project['version']}"
+    return [*said, "Next:",
+            "  in the settings of the repository: Pages from GitHub Actions, private vulnerability "
+            "reporting",
+            "  git diff, then commit what changed", "  make test && make book-test",
+            f"  git tag -a {tag} -m {tag} && git push --follow-tags",
+            f"The site will be {config.site}"], 0

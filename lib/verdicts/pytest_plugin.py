@@ -123,6 +123,30 @@ def pytest_report_collectionfinish(config, items):
     )
 
 
+def _compared(records):
+    """How many records and numbers a cell has compared, and one number to show."""
+    from verdicts.records import floats, name_of
+
+    numbers = [(r, floats(x)) for r in records if not r.get("uncompared")
+               for x in r.get("numbers", {}).values()]
+    shown = [(r, x) for r, x in numbers if r.get("kind") in ("upper", "tight") and x[0]]
+    example = f"{name_of(shown[0][0])}, {shown[0][1][0]:.4g}" if shown else ""
+    return len(records), sum(len(x) for _, x in numbers), example
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """What was computed again, in numbers, unless something failed."""
+    found = [value for report in terminalreporter.stats.get("passed", [])
+             for name, value in report.user_properties if name == "verdicts"]
+    if not found or any(terminalreporter.stats.get(k) for k in ("failed", "error")):
+        return
+    records, numbers = (sum(one[k] for one in found) for k in (0, 1))
+    example = next((one[2] for one in found if one[2]), "")
+    terminalreporter.write_line(
+        f"verdicts: {numbers} numbers of {records} claims and tables computed again; each is the "
+        f"stored one, within its tolerance" + (f" ({example})" if example else ""))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item):
     result = yield
@@ -131,7 +155,10 @@ def pytest_runtest_call(item):
 
         messages = disagreements(records_of(item.cell.outputs), records_of(item.test_outputs))
         if messages:
-            path = item.nodeid.split("::")[0]
-            refresh = f"If the change is meant: python -m verdicts run {path}"
-            item.raise_cell_error("Stored verdicts differ", "\n".join([*messages, refresh]))
+            item.raise_cell_error("\n".join([
+                "Stored verdicts differ", *messages,
+                "If you have changed nothing, report it with what this prints: "
+                "python -m verdicts env",
+                f"If the change is meant: python -m verdicts run {item.nodeid.split('::')[0]}"]))
+        item.user_properties.append(("verdicts", _compared(records_of(item.cell.outputs))))
     return result

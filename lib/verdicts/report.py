@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from verdicts import notebook
@@ -178,6 +178,8 @@ def terminal(config, folder=None, numbers=()):
             raise ValueError(f"numbers must be those of notebooks; got {', '.join(unknown)}")
         claims = [(p, r) for p, r in claims if p.name[:2] in numbers]
     found = [e for e in entries(config, claims) if e.claims or not numbers]
+    if numbers:
+        found = [replace(e, paths=[p for p in e.paths if p.name[:2] in numbers]) for e in found]
     rows = [cells(e, lambda p: p.name[:2]) for e in found]
     rows = [[c for c, h in zip(r, HEADER, strict=True) if h != HEADER[1]] for r in [HEADER, *rows]]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -9,6 +9,7 @@ from verdicts.cards import card
 _BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 UNPUBLISHED = "*Open in Colab: works once this repository is published.*"
 NOTE = re.compile(r"(<!-- unpublished:start -->\n).*?(<!-- unpublished:end -->)", re.DOTALL)
+_READ = re.compile(r"\[Read\]\([^)]*\)")
 _NAVIGATION = re.compile(r"(\[← .*|\[Notation\]\(.*|\[[^\]]* →\]\(\S*\))$")
 _HEADING = re.compile(r"^# (.+)$", re.MULTILINE)
 SETUP_METADATA = {
@@ -43,7 +44,8 @@ def setup_source(config):
         "try:\n"
         f"    import {config.import_name}\n"
         "except ImportError:\n"
-        f"    %pip install -q --no-build-isolation git+{config.repository}@{config.branch}"
+        f"    %pip install -q --no-build-isolation git+{config.repository}@{config.branch}\n"
+        f"    import {config.import_name}  # fails here if that did"
     )
 
 
@@ -122,6 +124,12 @@ def _note(config):
     return "" if config.published else words
 
 
+def _read(config):
+    """What "Read" leads to: the site, until there is one the first notebook."""
+    first = next((p.name for p in config.notebook_paths()), "")
+    return config.site or f"{config.notebooks}/{first}"
+
+
 def _readdress(text, old, new):
     return text.replace(old, new).replace(_slug(old), _slug(new))
 
@@ -154,6 +162,7 @@ def stamp(config):
             if path.is_file():
                 text = path.read_text(encoding="utf-8")
                 text = NOTE.sub(rf"\g<1>{_note(config)}\g<2>", text)
+                text = _READ.sub(f"[Read]({_read(config)})", text)
                 if notebook.write(path, _readdress(text, old, config.repository)):
                     changed.append(path)
     return changed + [p for p in paths if _stamp_notebook(config, p, old)]

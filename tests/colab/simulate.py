@@ -49,6 +49,10 @@ def environment(torch):
 
 def repository(address):
     """Environment variables under which git finds ``address`` in a bare copy of this checkout."""
+    status = subprocess.run(["git", "-C", str(ROOT), "status", "--porcelain"],
+                            capture_output=True, text=True, check=True).stdout
+    if status:
+        print("what is not committed does not take part:", *status.splitlines(), sep="\n")
     bare = BUILD / "repository.git"
     shutil.rmtree(bare, ignore_errors=True)
     run("git", "clone", "-q", "--bare", ROOT, bare)
