@@ -31,7 +31,8 @@ LEGEND = "Legend of verdicts"
 PICTURES = ("headline.png", "one_image.png")  # of the README
 # Figures of the landing page: name, notebook and number there.
 FIGURES = {"map.png": (0, 1), "reverse.png": (0, 2), "kappa.png": (14, 1)}
-_BRITISH = re.compile(r"\b[a-z]+(?:isation|iser|ising|ise)s?\b")
+_SENTENCE = "> **In one sentence.** "
+_BRITISH = re.compile(r"\b(?:memor|general|minim|regular|optim|discret)is(?:ation|er|ing|e)s?\b")
 _LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)\s#]+)(#[^)\s]*)?\)")
 
 
@@ -163,14 +164,17 @@ def _prose(config, path, nb, found):
         cell["source"] = found.prose(text, path.name, ".")
     symbols = {name for name, pattern in config.symbols.items()
                if any(re.search(pattern, c["source"]) for c in cells)}
-    words = {word for name in symbols if re.fullmatch(r"\w+", name)
+    words = {word for name in symbols if re.fullmatch(r"\w\w+|[^\W\x00-\x7f]", name)
              for word in (name, *(name.replace(g, w) for w, g in GREEK.items() if g in name))}
     for cell in cells:  # American readers look for memorization
         words |= {w.replace("is", "iz") for w in _BRITISH.findall(cell["source"])}
     words = [*KEYWORDS.get(number, ()), *sorted(words)]
     meta = {"keywords": ", ".join(words)}
-    if said := re.match(r"> \*\*In one sentence\.\*\* ([^$]+)$", cells[1]["source"]):
-        meta["description"] = nb["metadata"]["og:description"] = said[1].strip()
+    said = cells[1]["source"].split("\n\n")[0]
+    if said.startswith(_SENTENCE):
+        said = said.removeprefix(_SENTENCE).replace("\n> ", " ")
+        said = re.sub(r"\\(?:var)?([a-z]+) ?", lambda m: (GREEK | {"sqrt": "√"})[m[1]], said)
+        meta["description"] = nb["metadata"]["og:description"] = re.sub(r"[$*{}]", "", said)
     nb["metadata"]["myst"] = {"html_meta": meta}
 
 

@@ -113,6 +113,17 @@ def test_chapters_lead_to_colab_without_remote_images_and_hide_the_setup_cell():
     assert notebook.records(nb) == notebook.records(notebook.read(path))
 
 
+def test_a_chapter_says_what_it_is_about_to_those_who_link_to_it_and_to_the_search():
+    words = {5: "minimizers", 12: "κ", 13: "eps_stab", 24: "membership inference"}
+    for number, word in words.items():
+        nb = notebook.loads(pages.chapter(CONFIG, CONFIG.notebook(number)))
+        meta = nb["metadata"]["myst"]["html_meta"]
+        assert word in meta["keywords"].split(", ")
+        said = nb["metadata"]["og:description"]
+        assert said == meta["description"] and len(said) > 60 and not re.search(r"[$*\\{}\n]", said)
+    assert "with κ: an optimal κ>0 exists" in pages.chapter(CONFIG, CONFIG.notebook(13))
+
+
 def test_links_out_of_the_site_go_to_the_repository():
     known = {"index.md", "data/README.md"}
     text = "[a](LICENSE) [b](data) [c](index.md) [d](https://x.org) ![e](book/headline.png) [f](lib)"  # noqa: E501
