@@ -374,6 +374,17 @@ def test_a_number_in_brackets_is_taken_for_an_equation_of_another_chapter_only_i
                      ("23", "3.3"), ("25", "7.2")}  # each was read: it means the equation
 
 
+def test_the_equations_of_a_statement_are_in_its_chapters():
+    known, named = crossref.links(CONFIG).equations, 0
+    for statement in CONFIG.registry():
+        for chapter, number in crossref._EQUATION.findall(statement.ours):
+            assert (int(chapter), int(number)) in known, statement.id
+            near = {n + k for n in statement.notebooks for k in (-1, 0)}  # 11 is half of 12
+            assert int(chapter) in near, statement.id
+            named += 1
+    assert named > 25
+
+
 def test_equal_names_have_different_anchors():
     claim = {"statement": "Lemma 1", "key": "x ≤ 1e-3", "kind": "upper"}
     assert crossref.claim_anchors([claim, claim | {"key": "y"}, claim | {"key": "x <= 1e-3"}]) == [

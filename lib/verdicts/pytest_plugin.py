@@ -130,7 +130,7 @@ def _compared(records):
     numbers = [(r, floats(x)) for r in records if not r.get("uncompared")
                for x in r.get("numbers", {}).values()]
     shown = [(r, x) for r, x in numbers if r.get("kind") in ("upper", "tight") and x[0]]
-    example = f"{name_of(shown[0][0])}, {shown[0][1][0]:.4g}" if shown else ""
+    example = f"{shown[0][1][0]:.4g} in {name_of(shown[0][0])}" if shown else ""
     return len(records), sum(len(x) for _, x in numbers), example
 
 
@@ -144,7 +144,7 @@ def pytest_terminal_summary(terminalreporter, config):
     example = next((one[2] for one in found if one[2]), "")
     terminalreporter.write_line(
         f"verdicts: {numbers} numbers of {records} claims and tables computed again; each is the "
-        f"stored one, within its tolerance" + (f" ({example})" if example else ""))
+        f"stored one, within its tolerance" + (f"; the first is {example}" if example else ""))
 
 
 @pytest.hookimpl(wrapper=True)

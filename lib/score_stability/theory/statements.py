@@ -37,8 +37,8 @@ STATEMENTS: tuple[Statement, ...] = (
         "The empirical score is the unique minimiser of the empirical denoising loss, so perfect "
         "training and sampling give back the training set.",
         r"$\arg\min\hat\ell_{dsm}=\nabla\log\hat p_t$, unique in $L^2$",
-        r"$\hat\ell_{dsm}(s)=\lVert s-\hat s\rVert^2+\hat C$ exactly; $\mathbb E\hat C\le C$ with "
-        r"exact defect; $\hat C\le\log N$ (Lebesgue)",
+        r"$\hat\ell_{dsm}(s)=\lVert s-\hat s\rVert^2+\hat C$ exactly (2.1); $\mathbb E\hat C\le "
+        r"C$ with exact defect (2.2); $\hat C\le\log N$ for Lebesgue $\tau$ (2.3)",
         (2,),
     ),
     Statement(
@@ -61,8 +61,8 @@ STATEMENTS: tuple[Statement, ...] = (
         r"$\sqrt{\mathbb E\,\ell_{dsm}}-\sqrt{\mathbb E\,\hat\ell_{dsm}}\le\varepsilon_{stab}$; "
         r"$\mathbb E\,\ell_{sm}\lesssim\mathbb E\,\hat\ell_{sm}+\varepsilon_{stab}\sqrt{C_{sm}}"
         r"+\varepsilon_{stab}^2$",
-        r"$\big|\sqrt L-\sqrt{\hat L}\big|\le\varepsilon_{stab}$, two-sided, constant one, any "
-        "algorithm",
+        r"$\big|\sqrt L-\sqrt{\hat L}\big|\le\varepsilon_{stab}$ (4.1), two-sided, constant one, "
+        "any algorithm",
         (4,),
     ),
     Statement(
@@ -71,8 +71,9 @@ STATEMENTS: tuple[Statement, ...] = (
         "One replaced point moves a score little on its training set, unless it left much to fit.",
         r"$\int\mathbb E\lVert\hat s-\hat s^{\,i}\rVert^2\lesssim\mathbb E\,\hat\ell_{sm}"
         r"+\frac{\varepsilon_{stab}}N\big(\sqrt{C_{sm}}+\varepsilon_{stab}\big)$",
-        r"$\mathbb EF\le\big(\sqrt h+\sqrt{h+\text{gap}/N}\,\big)^2$, every algorithm; "
-        r"$\le\text{gap}/N$ (convex, exact), $=\text{gap}/N$ (linear)",
+        r"$\mathbb EF\le\big(\sqrt h+\sqrt{h+\text{gap}/N}\,\big)^2$, every algorithm (5.4); "
+        r"$\le\text{gap}/N$ for exact minimisers over a convex class (5.1), $=\text{gap}/N$ over "
+        "a linear one (5.2)",
         (5,),
     ),
     Statement(
@@ -80,7 +81,8 @@ STATEMENTS: tuple[Statement, ...] = (
         "Smoothing of the heat semigroup",
         "Gaussian smoothing compares a function at two points at an explicit price.",
         "Wang 1997",
-        "sharp Gaussian/OU form with its extremal function",
+        r"$(\mathbb Ef_x)^p\le e^b\,\mathbb E(f_y)^p$, $b=p\,|x-y|^2/(2(p-1)s^2)$ (6.1): the "
+        "sharp Gaussian form with its extremal function; (6.2) for the forward process",
         (6,),
     ),
     Statement(
@@ -89,8 +91,9 @@ STATEMENTS: tuple[Statement, ...] = (
         "A noised training point recognises itself at most as surely as one over its neighbours, "
         "distant ones discounted.",
         "not in the paper's public summary",
-        r"$\mathbb E\,\tilde w^a\le A_a^{-a}$ and $\le e^{a^2|\bar u|^2/2}Z^{-a}$, every set, best "
-        r"coefficients; $\le a!\,e^{a(a+1)R^2/2}(N\pi)^{-a}$ from the mass of a ball",
+        r"$\mathbb E\,\tilde w^a\le A_a^{-a}$ (6.3) and $\le e^{a^2|\bar u|^2/2}Z^{-a}$ (6.4), "
+        r"every set, best coefficients; $\le a!\,e^{a(a+1)R^2/2}(N\pi)^{-a}$ from the mass of a "
+        "ball (6.6)",
         (6,),
     ),
     Statement(
@@ -110,9 +113,9 @@ STATEMENTS: tuple[Statement, ...] = (
         "dimension.",
         r"$\varepsilon_{stab}^2\lesssim C\,\big(C\,C_{sm}N^{-2}+\mathbb E\,\hat\ell_{sm}\big)^c$, "
         r"$C=D_{\mathcal H}^2/\sigma^4\vee1/(c_\nu\,\sigma^{d^*})$, any $c<1$",
-        r"$\varepsilon_{stab}^2\le M\,(\text{gap}/N)^{r/(r+1)}$ over a convex class, $M$ "
-        "explicit; for the empirical score the exact first-order constant $V$, the curve $f_d$ "
-        "of flat space and a certificate",
+        r"$\varepsilon_{stab}^2\le M\,(\text{gap}/N)^{r/(r+1)}$ over a convex class, $M$ explicit "
+        "(8.1); for the empirical score the exact first-order constant $V$, the curve $f_d$ of "
+        "flat space and a certificate",
         (7, 8),
     ),
     Statement(
@@ -121,7 +124,10 @@ STATEMENTS: tuple[Statement, ...] = (
         "The sampler's KL error is a stability term at a later effective stopping time plus a "
         "discretisation term.",
         "constants not seen",
-        "Girsanov with constant one; discretisation as a Riemann error",
+        r"$\mathbb E\,\mathrm{KL}(p_\varepsilon\Vert "
+        r"Q_S)\le\mathrm{KL}(p_T\Vert\pi)+\big(\sqrt{\hat "
+        r"L}+\varepsilon_{stab}\big)^2-C_{sm}+D(\kappa)$ (12.1): Girsanov with constant one, $D$ "
+        r"a Riemann error (11.2), at most $\frac{\kappa d}2(1+\log\frac1\varepsilon)$ (11.3)",
         (12,),
     ),
     Statement(
@@ -129,7 +135,9 @@ STATEMENTS: tuple[Statement, ...] = (
         "The best step ratio",
         r"Balancing stability against discretisation gives an optimal $\kappa$.",
         r"$\kappa(1+\kappa)^{d^*}\log(1/\varepsilon)^2\asymp R$, $R$ not seen",
-        "closed form, Lagrange series and threshold",
+        r"for $A(1+\kappa)^{-q}+Q\kappa$, $R=A/Q$: "
+        r"$\kappa_{opt}=\max\big(0,(qR)^{1/(q+1)}-1\big)$ (13.2), positive if and only if $R>1/q$ "
+        r"(13.3); of the bound itself the slope at $\kappa\to0$ (13.5)",
         (13,),
     ),
     Statement(
@@ -157,7 +165,9 @@ STATEMENTS: tuple[Statement, ...] = (
         "Clipped SGD is stable, but the bound grows with the number of iterations.",
         r"order $K^{\bar\eta\upsilon/(\bar\eta\upsilon+1)}/N$ on $\varepsilon_{stab}^2$, "
         "constants not seen",
-        "one-step recursion with explicit constants",
+        r"$\mathbb E\,\delta_{k+1}\le(1-\eta_k\lambda+q\,\eta_k\upsilon)\,\mathbb "
+        r"E\,\delta_k+2p\,\eta_kC$ and $\varepsilon_{stab}^2\le L^2R_0\,\mathbb E\,\delta_k$ "
+        "(16.2), two runs with the same random numbers",
         (16,),
     ),
     Statement(
@@ -181,7 +191,8 @@ STATEMENTS: tuple[Statement, ...] = (
         "Gradient noise contracts",
         "With gradient noise the bound does not grow with the number of iterations.",
         r"independent of $K$, rate $1/\sqrt N$, constants not seen",
-        "reflection coupling with explicit constants",
+        r"$\varepsilon_{stab}^2\le L^2R_0\min(R_0,pG)$ for every $K$ (18.2), $G$ finite and "
+        "explicit, by a reflection coupling; for injected isotropic noise",
         (18,),
     ),
     Statement(
@@ -308,28 +319,33 @@ STATEMENTS: tuple[Statement, ...] = (
         "Open: probability-flow ODE",
         "The deterministic sampler",
         "Does the probability-flow ODE have other stability properties than Euler–Maruyama?",
-        "separation example and Jacobian stability",
+        r"of two scores: $\mathrm{KL}\le\sum_kw_k\,\mathbb E|\Delta_{u_k}|^2$ for the SDE (15.1); "
+        r"for the ODE no bound by $\sup|\Delta|$ (15.2), one by slopes (15.3)",
         15,
     ),
     _open(
         "Open: high probability",
         "Beyond expectation",
         "Do the bounds hold with high probability?",
-        "second-moment theorem, proven",
+        r"$P\big(|G|\ge b/\sqrt\delta\big)\le\delta$, $b$ from second moments (23.1), proven; "
+        r"from uniform stability a bound in $\log(1/\delta)$ (23.2)",
         23,
     ),
     _open(
         "Open: memorisation and privacy",
         "Stability, memorisation, privacy",
         "How does score stability relate to memorisation metrics and differential privacy?",
-        "exact identities, bounds",
+        r"empirical score: $\varepsilon_{stab}^2\le N\,\mathbb E\,\mathrm{KL}(\hat p_\varepsilon\Vert"
+        r"\hat p_\varepsilon^i)\le\mathrm{snr}_\varepsilon\operatorname{tr}\mathrm{Cov}(\nu)$ (24.1); "
+        "what one sample betrays, exactly (24.3)",
         24,
     ),
     _open(
         "Open: smoothness",
         "Smooth targets",
         "Do the rates adapt to smooth targets?",
-        "exact linear model on the circle",
+        r"on the circle order $N^{-2b/(2b+1)}$ with $b=\min(q,2)$ in the quadratic model (25.1); "
+        "the true KL of a bounded density that is not uniform never better than $N^{-4/5}$ (25.3)",
         25,
     ),
     Statement(
@@ -338,8 +354,8 @@ STATEMENTS: tuple[Statement, ...] = (
         "For every data set and algorithm training loss and stability bound the leave-one-out "
         "loss; in the mean over data sets they bound the true loss.",
         "not in the paper",
-        r"$\mathrm{LOO}\le\big(\sqrt{\hat L}+\varepsilon\big)^2$, $\mathbb ER\le\mathbb "
-        r"E\big(\sqrt{\hat L}+\varepsilon\big)^2$",
+        r"$\mathrm{LOO}\le\big(\sqrt{\hat L}+\varepsilon\big)^2$ (26.2), $\mathbb ER\le\mathbb "
+        r"E\big(\sqrt{\hat L}+\varepsilon\big)^2$ (26.3)",
         (26,),
     ),
     Statement(
