@@ -119,8 +119,8 @@ def _stamp_notebook(config, path, old):
 
 def _note(config):
     """What the text files say between their marks while there is no public address."""
-    words = ("**Not published yet**: the Colab links work once `make publish-check` has written "
-             "the public address.\n")
+    words = ("**Not published yet**: the Colab links and the address to clone work once "
+             "`make publish-check` has written the public address.\n")
     return "" if config.published else words
 
 

@@ -335,9 +335,10 @@ STATEMENTS: tuple[Statement, ...] = (
         "Open: memorisation and privacy",
         "Stability, memorisation, privacy",
         "How does score stability relate to memorisation metrics and differential privacy?",
-        r"empirical score: $\varepsilon_{stab}^2\le N\,\mathbb E\,\mathrm{KL}(\hat p_\varepsilon\Vert"
-        r"\hat p_\varepsilon^i)\le\mathrm{snr}_\varepsilon\operatorname{tr}\mathrm{Cov}(\nu)$ (24.1); "
-        "what one sample betrays, exactly (24.3)",
+        r"empirical score: $\varepsilon_{stab}^2\le N\,\mathbb E\,\mathrm{KL}"
+        r"(\hat p_\varepsilon\Vert\hat p_\varepsilon^i)\le"
+        r"\mathrm{snr}_\varepsilon\operatorname{tr}\mathrm{Cov}(\nu)$ (24.1); what one sample "
+        "betrays, exactly (24.3)",
         24,
     ),
     _open(
