@@ -289,7 +289,8 @@ def statements(config):
     parts = [
         "# Statements",
         "Every numbered statement of the paper, its figures, experiments and open questions: the "
-        "paper's form, ours, the chapters, and each claim that the notebooks make about it. "
+        "paper's form, ours, the chapters, and each claim that the notebooks make about it. A "
+        'letter means what its chapter says under "You need" or "Statement". '
         "Generated from the stored outputs.",
     ]
     stored = report.stored_claims(config)

@@ -46,10 +46,10 @@ STATEMENTS: tuple[Statement, ...] = (
         "Score stability",
         "How far the learned score moves, seen from the new point, when one training point is "
         "replaced.",
-        r"$\mathbb E\inf_{\text{couplings}}\int\mathbb E\big[\lVert\hat s-\hat "
-        r"s^{\,i}\rVert^2(X_t,t)\mid X_0=\tilde x\big]\,\tau(dt)\le\varepsilon_{stab}^2$ for all "
+        r"$\mathbb E\inf_{\text{couplings}}\int\mathbb E\big[\lvert\hat s-\hat "
+        r"s^{\,i}\rvert^2(X_t,t)\mid X_0=\tilde x\big]\,\tau(dt)\le\varepsilon_{stab}^2$ for all "
         "$i$",
-        "the average over $i$ suffices; computed for all $i$ in one pass",
+        "the average over $i$ suffices; for the empirical score all $i$ in one pass (3.3)",
         (3,),
         needs_control=False,
     ),
@@ -69,7 +69,7 @@ STATEMENTS: tuple[Statement, ...] = (
         "Lemma 4",
         "Convexity of denoising score matching",
         "One replaced point moves a score little on its training set, unless it left much to fit.",
-        r"$\int\mathbb E\lVert\hat s-\hat s^{\,i}\rVert^2\lesssim\mathbb E\,\hat\ell_{sm}"
+        r"$\int\mathbb E\lvert\hat s-\hat s^{\,i}\rvert^2\lesssim\mathbb E\,\hat\ell_{sm}"
         r"+\frac{\varepsilon_{stab}}N\big(\sqrt{C_{sm}}+\varepsilon_{stab}\big)$",
         r"$\mathbb EF\le\big(\sqrt h+\sqrt{h+\text{gap}/N}\,\big)^2$, every algorithm (5.4); "
         r"$\le\text{gap}/N$ for exact minimisers over a convex class (5.1), $=\text{gap}/N$ over "
@@ -81,8 +81,9 @@ STATEMENTS: tuple[Statement, ...] = (
         "Smoothing of the heat semigroup",
         "Gaussian smoothing compares a function at two points at an explicit price.",
         "Wang 1997",
-        r"$(\mathbb Ef_x)^p\le e^b\,\mathbb E(f_y)^p$, $b=p\,|x-y|^2/(2(p-1)s^2)$ (6.1): the "
-        "sharp Gaussian form with its extremal function; (6.2) for the forward process",
+        r"$(\mathbb Ef(x+s\xi))^p\le e^b\,\mathbb Ef(y+s\xi)^p$ for $f\ge0$, $p>1$, $\xi\sim "
+        r"N(0,I)$, $b=p\,|x-y|^2/(2(p-1)s^2)$ (6.1): the sharp Gaussian form, with its extremal "
+        "function; (6.2) for the forward process",
         (6,),
     ),
     Statement(
@@ -92,8 +93,8 @@ STATEMENTS: tuple[Statement, ...] = (
         "distant ones discounted.",
         "not in the paper's public summary",
         r"$\mathbb E\,\tilde w^a\le A_a^{-a}$ (6.3) and $\le e^{a^2|\bar u|^2/2}Z^{-a}$ (6.4), "
-        r"every set, best coefficients; $\le a!\,e^{a(a+1)R^2/2}(N\pi)^{-a}$ from the mass of a "
-        "ball (6.6)",
+        r"every set, best coefficients; for integer $a$ at most $a!\,e^{a(a+1)R^2/2}(N\pi)^{-a}$ "
+        r"from the mass $\pi$ of a ball (6.6)",
         (6,),
     ),
     Statement(
@@ -114,8 +115,8 @@ STATEMENTS: tuple[Statement, ...] = (
         r"$\varepsilon_{stab}^2\lesssim C\,\big(C\,C_{sm}N^{-2}+\mathbb E\,\hat\ell_{sm}\big)^c$, "
         r"$C=D_{\mathcal H}^2/\sigma^4\vee1/(c_\nu\,\sigma^{d^*})$, any $c<1$",
         r"$\varepsilon_{stab}^2\le M\,(\text{gap}/N)^{r/(r+1)}$ over a convex class, $M$ explicit "
-        "(8.1); for the empirical score the exact first-order constant $V$, the curve $f_d$ of "
-        "flat space and a certificate",
+        "(8.1); for the empirical score the exact first-order constant $V$ (7.1), the curve "
+        "$f_d$ of flat space (7.3) and a certificate (7.4)",
         (7, 8),
     ),
     Statement(
@@ -124,10 +125,11 @@ STATEMENTS: tuple[Statement, ...] = (
         "The sampler's KL error is a stability term at a later effective stopping time plus a "
         "discretisation term.",
         "constants not seen",
-        r"$\mathbb E\,\mathrm{KL}(p_\varepsilon\Vert "
-        r"Q_S)\le\mathrm{KL}(p_T\Vert\pi)+\big(\sqrt{\hat "
-        r"L}+\varepsilon_{stab}\big)^2-C_{sm}+D(\kappa)$ (12.1): Girsanov with constant one, $D$ "
-        r"a Riemann error (11.2), at most $\frac{\kappa d}2(1+\log\frac1\varepsilon)$ (11.3)",
+        r"Euler–Maruyama, $\alpha=0$, losses and stability on the sampler's own grid: $\mathbb "
+        r"E\,\mathrm{KL}(p_\varepsilon\Vert Q_S)\le\mathrm{KL}(p_T\Vert\pi)+\big(\sqrt{\hat "
+        r"L}+\varepsilon_{stab}\big)^2-C_{sm}+D(\kappa)$ (12.1), $Q_S$ the law of the output, "
+        r"$\pi$ the start; $D$ is a Riemann error (11.2), at most $\frac{\kappa "
+        r"d}2(1+\log\frac1\varepsilon)$ (11.3)",
         (12,),
     ),
     Statement(
@@ -165,9 +167,10 @@ STATEMENTS: tuple[Statement, ...] = (
         "Clipped SGD is stable, but the bound grows with the number of iterations.",
         r"order $K^{\bar\eta\upsilon/(\bar\eta\upsilon+1)}/N$ on $\varepsilon_{stab}^2$, "
         "constants not seen",
-        r"$\mathbb E\,\delta_{k+1}\le(1-\eta_k\lambda+q\,\eta_k\upsilon)\,\mathbb "
-        r"E\,\delta_k+2p\,\eta_kC$ and $\varepsilon_{stab}^2\le L^2R_0\,\mathbb E\,\delta_k$ "
-        "(16.2), two runs with the same random numbers",
+        r"two runs with the same random numbers, $\delta_k$ apart: $\mathbb "
+        r"E\,\delta_{k+1}\le(1-\eta_k\lambda+q\,\eta_k\upsilon)\,\mathbb E\,\delta_k+2p\,\eta_kC$ "
+        r"and $\varepsilon_{stab}^2\le L^2R_0\,\mathbb E\,\delta_k$ (16.2); $R_0=2C/\lambda$, $C$ "
+        "the clip, $L$ a Lipschitz constant, $p$ the chance of a hit, $q=1-p$",
         (16,),
     ),
     Statement(
@@ -191,8 +194,9 @@ STATEMENTS: tuple[Statement, ...] = (
         "Gradient noise contracts",
         "With gradient noise the bound does not grow with the number of iterations.",
         r"independent of $K$, rate $1/\sqrt N$, constants not seen",
-        r"$\varepsilon_{stab}^2\le L^2R_0\min(R_0,pG)$ for every $K$ (18.2), $G$ finite and "
-        "explicit, by a reflection coupling; for injected isotropic noise",
+        r"$\varepsilon_{stab}^2\le L^2R_0\min(R_0,pG)$ for every $K$ (18.2), letters as in "
+        "Proposition 11, $G$ finite and explicit, by a reflection coupling; for injected "
+        "isotropic noise",
         (18,),
     ),
     Statement(
@@ -319,34 +323,37 @@ STATEMENTS: tuple[Statement, ...] = (
         "Open: probability-flow ODE",
         "The deterministic sampler",
         "Does the probability-flow ODE have other stability properties than Euler–Maruyama?",
-        r"of two scores: $\mathrm{KL}\le\sum_kw_k\,\mathbb E|\Delta_{u_k}|^2$ for the SDE (15.1); "
-        r"for the ODE no bound by $\sup|\Delta|$ (15.2), one by slopes (15.3)",
+        r"of two scores, $\Delta$ apart: $\mathrm{KL}\le\sum_kw_k\,\mathbb E|\Delta_{u_k}|^2$ for "
+        r"the SDE (15.1); for the ODE no bound of TV by $\sup|\Delta|$ (15.2), one by slopes for "
+        "$d=1$ (15.3)",
         15,
     ),
     _open(
         "Open: high probability",
         "Beyond expectation",
         "Do the bounds hold with high probability?",
-        r"$P\big(|G|\ge b/\sqrt\delta\big)\le\delta$, $b$ from second moments (23.1), proven; "
-        r"from uniform stability a bound in $\log(1/\delta)$ (23.2)",
+        r"$P\big(|G|\ge b/\sqrt\delta\big)\le\delta$ for the gap $G$ of one data set, $b$ from "
+        r"second moments (23.1), proven; from uniform stability a bound in $\log(1/\delta)$ (23.2)",
         23,
     ),
     _open(
         "Open: memorisation and privacy",
         "Stability, memorisation, privacy",
         "How does score stability relate to memorisation metrics and differential privacy?",
-        r"empirical score: $\varepsilon_{stab}^2\le N\,\mathbb E\,\mathrm{KL}"
-        r"(\hat p_\varepsilon\Vert\hat p_\varepsilon^i)\le"
-        r"\mathrm{snr}_\varepsilon\operatorname{tr}\mathrm{Cov}(\nu)$ (24.1); what one sample "
-        "betrays, exactly (24.3)",
+        r"empirical score, Lebesgue $\tau$ on $[\varepsilon,T]$: $\varepsilon_{stab}^2\le "
+        r"N\,\mathbb E\,\mathrm{KL}(\hat p_\varepsilon\Vert \hat p_\varepsilon^i)\le "
+        r"\mathrm{snr}_\varepsilon\operatorname{tr}\mathrm{Cov}(\nu)$ (24.1); what one sample of "
+        "the exact reverse process betrays, exactly (24.3)",
         24,
     ),
     _open(
         "Open: smoothness",
         "Smooth targets",
         "Do the rates adapt to smooth targets?",
-        r"on the circle order $N^{-2b/(2b+1)}$ with $b=\min(q,2)$ in the quadratic model (25.1); "
-        "the true KL of a bounded density that is not uniform never better than $N^{-4/5}$ (25.3)",
+        "early stopping of the empirical score on the circle: in the quadratic model (25.1) "
+        r"order $N^{-2b/(2b+1)}$ at the best $\varepsilon$, $b=\min(q,2)$, for order of "
+        r"smoothness $q\ne2$; the true KL of a bounded density that is not uniform is at least of "
+        "order $N^{-4/5}$ (25.3)",
         25,
     ),
     Statement(
@@ -355,8 +362,9 @@ STATEMENTS: tuple[Statement, ...] = (
         "For every data set and algorithm training loss and stability bound the leave-one-out "
         "loss; in the mean over data sets they bound the true loss.",
         "not in the paper",
-        r"$\mathrm{LOO}\le\big(\sqrt{\hat L}+\varepsilon\big)^2$ (26.2), $\mathbb ER\le\mathbb "
-        r"E\big(\sqrt{\hat L}+\varepsilon\big)^2$ (26.3)",
+        r"$\mathrm{LOO}\le\big(\sqrt{\hat L}+\varepsilon\big)^2$ (26.2) with $\varepsilon$ of "
+        r"(26.1), a stability; $\mathbb ER(\bar m)\le\mathbb E\big(\sqrt{\hat "
+        r"L}+\varepsilon\big)^2$ (26.3), $\bar m$ the mean of the left-out models",
         (26,),
     ),
     Statement(
