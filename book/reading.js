@@ -187,12 +187,16 @@
   }
 
   // ---------------------------------------------------------------- excerpts of the search
-  // Without the line of links under a title and the marks of formulas.
+  // From the article, without its title, the links under it, its code and the marks of formulas.
   function excerpts() {
     if (typeof Search === "undefined") return;
-    const text = Search.htmlToText;
-    Search.htmlToText = (html, anchor) => text.call(
-      Search, html.replace(/(<\/h1>\s*)<p>.*?<\/p>/s, "$1"), anchor).replace(/\\[()[\]]|[{}\\]/g, "");
+    Search.htmlToText = (html, anchor) => {
+      const page = new DOMParser().parseFromString(html, "text/html");
+      const article = page.querySelector(".bd-article");
+      article?.querySelectorAll("h1, h1 + p, pre, .headerlink").forEach(e => e.remove());
+      const part = page.getElementById((anchor || "#").slice(1)) || article;
+      return part ? part.textContent.replace(/\\[()[\]]|[{}\\]/g, "") : "";
+    };
   }
 
   // ---------------------------------------------------------------- a claim, in its folded card

@@ -155,6 +155,10 @@ def test_search_finds(visit, query, first):
     page.wait_for_function("document.querySelector('.search-summary')?.textContent.match(/found/)")
     found = page.locator("#search-results li").all_inner_texts()[:5]
     assert first <= {int(text[:2]) for text in found if text[:2].isdigit()}, found
+    if query == "κ":  # an excerpt is of the article
+        page.wait_for_function("document.querySelectorAll('#search-results p.context').length > 4")
+        excerpts = page.locator("#search-results p.context").all_inner_texts()
+        assert "In one sentence" in " ".join(excerpts) and "Settings" not in " ".join(excerpts)
 
 
 def test_the_search_of_a_chapter_leads_to_the_search(visit):
