@@ -141,12 +141,13 @@ def chapter(config, path, found=None):
                "Colab and download: once published")
     about = ", ".join(f"[{s.id}](../statements.md#{anchor(s.id)})" for s in config.registry()
                       if path.name[:2] in (f"{n:02d}" for n in s.notebooks))
+    _about(config, path, nb)
     nb["cells"][0]["source"] = (
         f"{title}\n\n{outside} · [Notation](../notation.md) · "
         + (about or "[Statements](../statements.md)")
     )
     crossref.cards(config, path, nb, found)
-    _prose(config, path, nb, found)
+    _prose(path, nb, found)
     _prompts(nb)
     _captions(nb)
     for cell in nb["cells"]:
@@ -155,25 +156,32 @@ def chapter(config, path, found=None):
     return notebook.dumps(nb)
 
 
-def _prose(config, path, nb, found):
-    """Links in prose, anchors of equations, and the words by which the search finds the page."""
+def _prose(path, nb, found):
+    """Links in prose, and anchors of equations."""
     cells = [c for c in nb["cells"] if c["cell_type"] == "markdown"]
     number = int(path.name[:2]) if path.name[:2].isdigit() else None
     texts = found.anchored([c["source"] for c in cells], number)
     for cell, text in zip(cells, texts, strict=True):
         cell["source"] = found.prose(text, path.name, ".")
-    symbols = {name for name, pattern in config.symbols.items()
-               if any(re.search(pattern, c["source"]) for c in cells)}
+
+
+def _about(config, path, nb):
+    """What the search and those who link to the page know of it: words beside its text, among
+    them the symbols it uses, and its one sentence, without markup."""
+    texts = [c["source"] for c in nb["cells"] if c["cell_type"] == "markdown"]
+    symbols = [name for name, pattern in config.symbols.items()
+               if any(re.search(pattern, text) for text in texts)]
     words = {word for name in symbols if re.fullmatch(r"\w\w+|[^\W\x00-\x7f]", name)
              for word in (name, *(name.replace(g, w) for w, g in GREEK.items() if g in name))}
-    for cell in cells:  # American readers look for memorization
-        words |= {w.replace("is", "iz") for w in _BRITISH.findall(cell["source"])}
-    words = [*KEYWORDS.get(number, ()), *sorted(words)]
-    meta = {"keywords": ", ".join(words)}
-    said = cells[1]["source"].split("\n\n")[0]
+    for text in texts:  # American readers look for memorization
+        words |= {word.replace("is", "iz") for word in _BRITISH.findall(text)}
+    known = KEYWORDS.get(int(path.name[:2]), ()) if path.name[:2].isdigit() else ()
+    meta = {"keywords": ", ".join([*known, *sorted(words)])}
+    said = texts[1].split("\n\n")[0]
     if said.startswith(_SENTENCE):
         said = said.removeprefix(_SENTENCE).replace("\n> ", " ")
-        said = re.sub(r"\\(?:var)?([a-z]+) ?", lambda m: (GREEK | {"sqrt": "√"})[m[1]], said)
+        said = re.sub(r"\\(?:var)?([a-z]+) ?",
+                      lambda m: (GREEK | {"sqrt": "√"}).get(m[1], m[1]), said)
         meta["description"] = nb["metadata"]["og:description"] = re.sub(r"[$*{}]", "", said)
     nb["metadata"]["myst"] = {"html_meta": meta}
 
