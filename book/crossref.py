@@ -22,6 +22,11 @@ _TAG = re.compile(r"\\tag\{([1-9]\d?)\.([1-9]\d?)\}")
 _DISPLAY = re.compile(r"^([ >]*)\$\$(?:(?!\$\$).)*?\\tag\{.*?\$\$", re.DOTALL | re.MULTILINE)
 
 
+def _key(found):
+    """Chapter and number of an equation, from what stands on both sides of its point."""
+    return int(found[0]), int(found[1])
+
+
 def claim_anchors(claims):
     """The anchors of a notebook's claims within its page, in their order."""
     names = [anchor(f"{r['statement']} {r['key']} {r['kind']}") for r in claims]
@@ -52,8 +57,8 @@ class Links:
         return f"[{number}]({start}/{file})" if file and int(number) != here else number
 
     def _equation(self, match, here, start):
-        chapter, number = int(match[1]), int(match[2])
-        if (chapter, number) not in self.equations:
+        chapter, number = key = _key(match.groups())
+        if key not in self.equations:
             return match[0]
         page = f"{start}/{self.notebooks[chapter]}".replace(".ipynb", ".html")
         return f'<a href="{page * (chapter != here)}#eq-{chapter}-{number}">{match[0]}</a>'
@@ -64,7 +69,7 @@ class Links:
         left = {k for k, tagged in self.equations.items() if k[0] == here and not tagged}
 
         def first(match):
-            key = (int(match[1]), int(match[2]))
+            key = _key(match.groups())
             if key not in left:
                 return match[0]
             left.discard(key)
@@ -93,11 +98,10 @@ def links(config):
     equations = {}
     for path in config.notebook_paths():
         cells = [c["source"] for c in notebook.read(path)["cells"] if c["cell_type"] == "markdown"]
-        tagged = {(int(a), int(b)): True for text in cells for a, b in _TAG.findall(text)}
         prose = " ".join(piece for text in cells for piece in _NO_PROSE.split(text))
-        named = {(int(a), int(b)): False for a, b in _EQUATION.findall(prose)
-                 if int(a) == int(path.name[:2])}
-        equations |= named | tagged
+        named = map(_key, _EQUATION.findall(prose))
+        equations |= {key: False for key in named if key[0] == int(path.name[:2])}
+        equations |= {_key(tag): True for text in cells for tag in _TAG.findall(text)}
     return Links(notebooks, equations)
 
 
@@ -108,14 +112,12 @@ def cards(config, path, nb, found):
     file = path.read_text(encoding="utf-8").split("\n")
     left = iter(claim_anchors(notebook.claims(nb)))
     for cell in nb["cells"]:
-        for output in cell.get("outputs", []):
-            if records := notebook.card_of(output):
-                data = output["data"]
-                markup = card(
-                    records, data.get("text/plain", "").split("\n"), legend,
-                    notebook.title_in(cell["source"]), statements="../statements.html",
-                    anchors=[next(left) for _ in records], source=_source(config, path, file, cell))
-                data["text/html"] = found.prose(markup, path.name, ".")
+        title = notebook.title_in(cell["source"])
+        for data, records, lines in notebook.cards(cell):
+            markup = card(records, lines, legend, title, statements="../statements.html",
+                          anchors=[next(left) for _ in records],
+                          source=_source(config, path, file, cell))
+            data["text/html"] = found.prose(markup, path.name, ".")
 
 
 def _source(config, path, lines, cell):

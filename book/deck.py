@@ -74,10 +74,9 @@ def figures(nb):
 def claims(nb):
     """Key of each claim -> its record and its line."""
     found = {}
-    for output in (o for cell in notebook.code_cells(nb) for o in cell["outputs"]):
-        records = notebook.card_of(output)
-        lines = output["data"]["text/plain"].split("\n") if records else []
-        found |= {r["key"]: (r, text) for r, text in zip(records, lines, strict=True)}
+    for cell in notebook.code_cells(nb):
+        for _, records, lines in notebook.cards(cell):
+            found |= {r["key"]: (r, text) for r, text in zip(records, lines, strict=True)}
     return found
 
 

@@ -10,8 +10,7 @@ from pathlib import Path
 _ICONS = re.compile(r'<script[^>]*src="[^"]*/fontawesome\.js[^"]*"></script>\s*')
 _SEARCH = re.compile(
     r'<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>\s*')
-# Names, punctuation and blanks have the colour of the code around them.
-_PLAIN = re.compile(r'<span class="(?:n|p|w)">([^<]*)</span>')
+_COLOUR = re.compile(r"(\S+) \.highlight(?: \.(\w+))? \{(?:[^}]*;)? *color: ([^;} ]+) *\}")
 _RULE = re.compile(r"([^{}@;]+)\{([^{}]*)\}")
 _COMMENT = re.compile(r"/\*.*?\*/", re.S)
 _COMMA = re.compile(r",(?![^(]*\))")
@@ -24,9 +23,10 @@ def lighten(site):
     RuntimeError if a page no longer loads what is taken out: then the theme has changed.
     """
     site = Path(site)
+    plain = _plain((site / "_static" / "pygments.css").read_text(encoding="utf-8"))
     pages = [p for p in site.rglob("*.html") if "_static" not in p.relative_to(site).parts]
     for path in pages:
-        path.write_text(_page(path.read_text(encoding="utf-8"), path), encoding="utf-8")
+        path.write_text(_page(path.read_text(encoding="utf-8"), path, plain), encoding="utf-8")
     for pattern in ("fontawesome.js*", "*.js.map", "*.css.map"):
         for path in (site / "_static").rglob(pattern):
             path.unlink()
@@ -37,7 +37,17 @@ def lighten(site):
         path.write_text(used_rules(path.read_text(encoding="utf-8"), seen), encoding="utf-8")
 
 
-def _page(text, path):
+def _plain(css):
+    """Finds the pieces of code that have the colour of the code around them in every theme, as
+    names and punctuation do."""
+    colours = {}
+    for theme, kind, colour in _COLOUR.findall(css):
+        colours.setdefault(kind, {})[theme] = colour
+    kinds = [kind for kind, found in colours.items() if kind and found == colours.get("")]
+    return re.compile(rf'<span class="(?:{"|".join(kinds) or "(?!)"})">([^<]*)</span>')
+
+
+def _page(text, path, plain):
     text, icons = _ICONS.subn("", text)
     if path.name != "search.html":
         text, search = _SEARCH.subn("", text)
@@ -45,7 +55,7 @@ def _page(text, path):
             raise RuntimeError(f"{path.name} loads {search} scripts of the search instead of 3")
     if icons != 1:
         raise RuntimeError(f"{path.name} loads {icons} scripts of icons instead of 1")
-    return _PLAIN.sub(r"\1", text)
+    return plain.sub(r"\1", text)
 
 
 def used_rules(css, seen):

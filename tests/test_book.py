@@ -422,6 +422,11 @@ def test_only_rules_that_can_apply_are_kept():
 
 def test_a_theme_that_loads_something_else_is_noticed(tmp_path):
     (tmp_path / "_static" / "styles").mkdir(parents=True)
+    (tmp_path / "_static" / "pygments.css").write_text("".join(
+        f"{theme} .highlight {{ background: #fff; color: {base} }}\n"
+        f"{theme} .highlight .n {{ color: {base} }} /* Name */\n"
+        f"{theme} .highlight .k {{ color: {k} }}\n"
+        for theme, base, k in (("light", "#080808", "#080808"), ("dark", "#f8f8f2", "#dcc6e0"))))
     page = tmp_path / "index.html"
     icons = '<script defer src="_static/scripts/fontawesome.js?digest=1"></script>'
     search = "".join(f'<script src="_static/{n}.js"></script>'

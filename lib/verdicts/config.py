@@ -39,9 +39,9 @@ class Config:
     @property
     def site(self):
         """Where GitHub Pages puts the site; empty without a public address."""
-        owner, _, name = self.repository.removeprefix("https://github.com/").partition("/")
         if not self.published:
             return ""
+        owner, name = self.repository.split("/")[-2:]
         host = f"{owner.lower()}.github.io"
         return f"https://{host}/" if name.lower() == host else f"https://{host}/{name}/"
 

@@ -84,6 +84,13 @@ def card_of(output):
     return found if isinstance(found, list) else []
 
 
+def cards(cell):
+    """Of each card of a cell the data of its output, its records and their lines."""
+    for output in cell.get("outputs", []):
+        if found := card_of(output):
+            yield output["data"], found, output["data"].get("text/plain", "").split("\n")
+
+
 def records(nb):
     """All its records, in order."""
     return [r for cell in code_cells(nb) for r in records_of(cell["outputs"])]

@@ -1,6 +1,5 @@
 """One command before publishing: the address everywhere, and what does not fit yet."""
 
-import json
 import re
 import subprocess
 import tomllib
@@ -11,8 +10,12 @@ from verdicts.config import load_config
 # Colab, Pages and links to lines are GitHub's.
 _ADDRESS = re.compile(r"https://github\.com/(?!NAME/|OWNER/)[\w.-]+/(?!REPO$)[\w.-]+")
 _URL = re.compile(r'^(Repository = )"[^"\n]*"', re.MULTILINE)
-_VERSION = re.compile(r'^version: *"?([^"\n]+?)"? *$', re.MULTILINE)
-_MODULE = re.compile(r'^__version__ = "([^"\n]+)"', re.MULTILINE)
+# Where the version stands besides pyproject.toml; PACKAGE is the library's folder.
+_VERSIONS = {
+    "CITATION.cff": re.compile(r'^version: *"?([^"\n]+?)"? *$', re.MULTILINE),
+    ".zenodo.json": re.compile(r'"version": *"([^"]*)"'),
+    "lib/PACKAGE/__init__.py": re.compile(r'^__version__ = "([^"\n]+)"', re.MULTILINE),
+}
 # Whatever still stands for an owner; the code and the texts that are about it name it too.
 _PLACEHOLDER = re.compile(r"[/:]OWNER/")
 
@@ -67,21 +70,13 @@ def versions(config):
     root = config.root
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     version = project["version"]
-    citation = root / "CITATION.cff"
-    if citation.is_file():
-        found = _VERSION.search(citation.read_text(encoding="utf-8"))
-        if not found or found[1] != version:
+    for place, pattern in _VERSIONS.items():
+        name = place.replace("PACKAGE", config.import_name)
+        if (root / name).is_file():
+            found = pattern.search((root / name).read_text(encoding="utf-8"))
             stated = found[1] if found else "missing"
-            yield f"{citation.name}: version {stated}, pyproject {version}"
-    if (root / ".zenodo.json").is_file():
-        stored = json.loads((root / ".zenodo.json").read_text(encoding="utf-8")).get("version")
-        if stored != version:
-            yield f".zenodo.json: version {stored}, pyproject {version}"
-    package = root / "lib" / config.import_name / "__init__.py"
-    if package.is_file():
-        found = _MODULE.search(package.read_text(encoding="utf-8"))
-        if found and found[1] != version:
-            yield f"{package.relative_to(root)}: version {found[1]}, pyproject {version}"
+            if stated != version:
+                yield f"{name}: version {stated}, pyproject {version}"
     log = root / "CHANGELOG.md"
     text = log.read_text(encoding="utf-8") if log.is_file() else ""
     if f"## [{version}]" not in text:

@@ -93,11 +93,9 @@ def first_cell(config, path, source):
 
 def cards(config, cell):
     """(data of an output, the markup that belongs there) for each card of a cell."""
-    for output in cell.get("outputs", []):
-        if records := notebook.card_of(output):
-            lines = output["data"].get("text/plain", "").split("\n")
-            title = notebook.title_in(cell["source"])
-            yield output["data"], card(records, lines, config.legend_link(), title)
+    title = notebook.title_in(cell["source"])
+    for data, records, lines in notebook.cards(cell):
+        yield data, card(records, lines, config.legend_link(), title)
 
 
 def _stamp_notebook(config, path, old):
